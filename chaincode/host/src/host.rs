@@ -1,0 +1,134 @@
+//! The handle by which a node runs chaincodes.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use actix::{Actor, Addr, System};
+use bytes::Bytes;
+use protocol::ReadWriteSet;
+use protocol::fabric::Response;
+use shim::{Chaincode, Invocation, StateReader};
+use tokio::sync::oneshot;
+
+use crate::error::HostError;
+use crate::supervisor::{Invoke, Supervisor};
+
+#[cfg(test)]
+mod tests;
+
+/// How much one chaincode may use.
+#[derive(Clone, Copy, Debug)]
+pub struct HostLimits {
+    /// Worker threads a chaincode; up to twice as many where some are stuck.
+    pub threads: usize,
+    /// Runs that wait for a thread, over all organisations.
+    pub waiting_max: usize,
+    /// Time from the request to the answer.
+    pub deadline: Duration,
+}
+
+impl Default for HostLimits {
+    /// Two threads, since signatures and not chaincodes fill the cores; 1,024 waiting, more than a gateway's callers; 30 s,
+    /// Fabric's own limit.
+    fn default() -> Self {
+        Self { threads: 2, waiting_max: 1024, deadline: Duration::from_secs(30) }
+    }
+}
+
+/// One run: what is asked, and the state on which.
+pub struct Run {
+    /// What is asked.
+    pub invocation: Invocation,
+    /// Committed state.
+    pub state: Arc<dyn StateReader>,
+}
+
+/// What a run gave.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExecutionResult {
+    /// The chaincode's answer; a status of 400 and above is a refusal.
+    pub response: Response,
+    /// What it read and wrote; empty for a refusal.
+    pub rwset: ReadWriteSet,
+    /// Its event: name and content.
+    pub event: Option<(String, Bytes)>,
+}
+
+/// The chaincodes of a node, running. Dropping it ends them.
+pub struct ChaincodeHost {
+    supervisors: BTreeMap<String, Addr<Supervisor>>,
+    versions: BTreeMap<String, String>,
+    limits: HostLimits,
+    system: System,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl ChaincodeHost {
+    /// Starts a supervisor for each chaincode, on an actor system with a thread of its own.
+    ///
+    /// # Errors
+    /// [`HostError::NotStarted`] where the system gives no sign of life.
+    pub fn start(chaincodes: Vec<Arc<dyn Chaincode>>, limits: HostLimits) -> Result<Self, HostError> {
+        let versions =
+            chaincodes.iter().map(|code| (code.name().to_owned(), code.version().to_owned())).collect();
+        let (send, receive) = mpsc::channel();
+        let body = move || {
+            let runner = System::new();
+            let supervisors: BTreeMap<_, _> = runner.block_on(async {
+                let start = |code: Arc<dyn Chaincode>| {
+                    (code.name().to_owned(), Supervisor::new(code, limits).start())
+                };
+                chaincodes.into_iter().map(start).collect()
+            });
+            let _ = send.send((System::current(), supervisors));
+            let _ = runner.run();
+        };
+        let not_started = |cause: String| HostError::NotStarted { cause };
+        let thread = std::thread::Builder::new()
+            .name("chaincodes".to_owned())
+            .spawn(body)
+            .map_err(|error| not_started(error.to_string()))?;
+        let (system, supervisors) = receive.recv().map_err(|error| not_started(error.to_string()))?;
+        Ok(Self { supervisors, versions, limits, system, thread: Some(thread) })
+    }
+
+    /// The installed chaincodes: name and version.
+    #[must_use]
+    pub const fn installed(&self) -> &BTreeMap<String, String> {
+        &self.versions
+    }
+
+    /// Runs a chaincode once. What it answers, refusals included, is the result.
+    ///
+    /// # Errors
+    /// [`HostError`] where there is no such chaincode, no room, or no answer in time.
+    pub async fn invoke(&self, run: Run) -> Result<ExecutionResult, HostError> {
+        let chaincode = run.invocation.chaincode.as_str();
+        let supervisor = self.supervisors.get(chaincode).ok_or_else(|| HostError::UnknownChaincode {
+            chaincode: chaincode.to_owned(),
+            installed: self.versions.keys().cloned().collect(),
+        })?;
+        let (reply, answer) = oneshot::channel();
+        let invoke = Invoke {
+            invocation: run.invocation,
+            state: run.state,
+            ends_at: Instant::now() + self.limits.deadline,
+            reply,
+            span: tracing::Span::current(),
+        };
+        supervisor.send(invoke).await.map_err(|_| HostError::Ended)?;
+        answer.await.map_err(|_| HostError::Ended)?
+    }
+}
+
+impl Drop for ChaincodeHost {
+    fn drop(&mut self) {
+        self.system.stop();
+        // A thread that is stuck in a chaincode never ends; the system's own thread does, and only that one is joined.
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

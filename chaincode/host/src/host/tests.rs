@@ -1,0 +1,140 @@
+//! Misbehaving chaincodes cost their own call, and others go on.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use protocol::{ChaincodeName, ChannelId, MspId, Poi, Role, TxId, Version};
+use shim::{ChaincodeError, Creator, StateFault, Stub};
+
+use super::*;
+
+struct Empty;
+
+impl StateReader for Empty {
+    fn value(&self, _: &str, _: &str) -> Result<Option<(Bytes, Version)>, StateFault> {
+        Ok(None)
+    }
+
+    fn values(
+        &self,
+        _: &str,
+        _: &str,
+        _: &str,
+        _: usize,
+    ) -> Result<Vec<(String, Bytes, Version)>, StateFault> {
+        Ok(Vec::new())
+    }
+}
+
+/// Does what its first argument says.
+struct Misbehaving(Arc<AtomicBool>);
+
+impl Chaincode for Misbehaving {
+    fn name(&self) -> &'static str {
+        "misbehaving"
+    }
+
+    fn version(&self) -> &'static str {
+        "1.0"
+    }
+
+    fn invoke(&self, stub: &mut dyn Stub) -> Result<Bytes, ChaincodeError> {
+        match stub.function() {
+            "panic" => panic!("on purpose"),
+            "refuse" => Err(ChaincodeError::forbidden("no")),
+            "write" => {
+                stub.put_state("k", Bytes::from_static(b"v"))?;
+                stub.set_event("Written", Bytes::new())?;
+                Ok(Bytes::from_static(b"done"))
+            }
+            "loop over the stub" => loop {
+                stub.state("k")?;
+            },
+            "loop" => {
+                while !self.0.load(Ordering::Relaxed) {
+                    std::thread::yield_now();
+                }
+                Ok(Bytes::new())
+            }
+            other => Err(ChaincodeError::malformed(other.to_owned())),
+        }
+    }
+}
+
+fn run(chaincode: &str, function: &str) -> Run {
+    let invocation = Invocation {
+        channel: ChannelId::new("ch").expect("valid"),
+        chaincode: ChaincodeName::new(chaincode).expect("valid"),
+        tx_id: TxId::of(b"n", b"c"),
+        args: vec![Bytes::copy_from_slice(function.as_bytes())],
+        transient: BTreeMap::new(),
+        creator: Creator {
+            msp_id: MspId::new("A").expect("valid"),
+            poi: Poi::from_digest([0; 32]),
+            roles: vec![Role::Member],
+            attributes: BTreeMap::new(),
+        },
+        timestamp_ms: 0,
+        reports: None,
+        examination: None,
+    };
+    Run { invocation, state: Arc::new(Empty) }
+}
+
+fn host(released: &Arc<AtomicBool>) -> ChaincodeHost {
+    let limits = HostLimits { threads: 1, waiting_max: 4, deadline: Duration::from_millis(300) };
+    ChaincodeHost::start(vec![Arc::new(Misbehaving(Arc::clone(released)))], limits).expect("starts")
+}
+
+#[tokio::test]
+async fn an_answer_a_refusal_and_a_panic_are_responses() {
+    let host = host(&Arc::default());
+    // function -> status, writes
+    let rows: &[(&str, i32, usize)] = &[
+        ("write", 200, 1),
+        ("refuse", 403, 0),
+        ("panic", 500, 0),
+        ("write", 200, 1),
+        ("panic", 500, 0),
+        ("other", 400, 0),
+    ];
+    for (function, status, writes) in rows {
+        let result = host.invoke(run("misbehaving", function)).await.expect("answers");
+        assert_eq!(result.response.status, *status, "{function}");
+        let written: usize = result.rwset.namespaces.iter().map(|namespace| namespace.writes.len()).sum();
+        assert_eq!(written, *writes, "{function}");
+        assert_eq!(result.event.is_some(), *writes > 0, "{function}");
+    }
+    let error = host.invoke(run("nothing", "write")).await.expect_err("unknown");
+    assert!(error.to_string().contains("it has misbehaving"), "{error}");
+}
+
+#[tokio::test]
+async fn a_loop_over_the_stub_ends_at_its_budget_or_deadline() {
+    let host = host(&Arc::default());
+    let status = match host.invoke(run("misbehaving", "loop over the stub")).await {
+        Ok(result) => result.response.status,
+        Err(HostError::DeadlineExceeded { .. }) => 500,
+        Err(other) => panic!("{other}"),
+    };
+    assert!(matches!(status, 413 | 500), "{status}");
+    assert_eq!(host.invoke(run("misbehaving", "write")).await.expect("goes on").response.status, 200);
+}
+
+#[tokio::test]
+async fn an_endless_loop_costs_its_thread_and_the_chaincode_is_refused_when_all_are_stuck() {
+    let released = Arc::default();
+    let host = host(&released);
+    for _ in 0..2 {
+        let error = host.invoke(run("misbehaving", "loop")).await.expect_err("over time");
+        assert!(matches!(error, HostError::DeadlineExceeded { deadline_ms: 300, .. }), "{error}");
+    }
+    let error = host.invoke(run("misbehaving", "write")).await.expect_err("all threads are stuck");
+    assert!(matches!(error, HostError::Stuck { threads: 2, .. }), "{error}");
+    released.store(true, Ordering::Relaxed);
+    let ends_at = Instant::now() + Duration::from_secs(10);
+    while host.invoke(run("misbehaving", "write")).await.is_err() {
+        assert!(Instant::now() < ends_at, "the threads come back");
+        tokio::task::yield_now().await;
+    }
+}

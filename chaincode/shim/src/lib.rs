@@ -1,0 +1,18 @@
+//! What a chaincode sees of the world, and the record of what it read and wrote.
+//!
+//! A chaincode is a [`Chaincode`]: a synchronous function over a [`Stub`]. [`Simulation`] is the stub that peers use: it
+//! reads from a [`StateReader`], keeps writes apart and gives the read-write set at the end. As in Fabric, a chaincode
+//! does not see its own writes: `state` answers with what is committed.
+//!
+//! This crate never looks at a clock, a file or the network. Whatever a chaincode needs from outside is in its
+//! [`Invocation`] before it starts.
+
+mod chaincode;
+mod invocation;
+mod simulation;
+mod state;
+
+pub use chaincode::{Chaincode, ChaincodeError, Stub, StubError};
+pub use invocation::{Creator, Examination, Invocation};
+pub use simulation::{Deadline, NoDeadline, Simulation, SimulationLimits, SimulationResult};
+pub use state::{StateFault, StateReader};

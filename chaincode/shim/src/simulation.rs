@@ -1,0 +1,250 @@
+//! The stub that peers run chaincodes on: it records reads, ranges and writes, within limits.
+//!
+//! It runs on an endorsing peer and on a peer that evaluates. It never writes state: the result is a read-write set.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use protocol::limits::{KEY_BYTES_MAX, RWSET_ENTRIES_MAX, VALUE_BYTES_MAX};
+use protocol::{
+    ChannelId, KvRead, KvWrite, NamespaceSet, RangeQuery, ReadWriteSet, ReportsConfig, TxId, Version,
+};
+
+use crate::chaincode::{Stub, StubError};
+use crate::invocation::{Creator, Examination, Invocation};
+use crate::state::StateReader;
+
+#[cfg(test)]
+mod tests;
+
+/// Tells whether a run's time is over. Hosts implement it over their clock.
+pub trait Deadline: Send + Sync {
+    /// Whether the run must end now.
+    fn is_over(&self) -> bool;
+}
+
+/// A run without a deadline, for tests of chaincodes.
+#[derive(Clone, Copy, Debug)]
+pub struct NoDeadline;
+
+impl Deadline for NoDeadline {
+    fn is_over(&self) -> bool {
+        false
+    }
+}
+
+/// How much one run may read and write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SimulationLimits {
+    /// Reads, keys returned by ranges, and writes, each.
+    pub entries_max: usize,
+    /// Bytes of keys and values written.
+    pub written_bytes_max: usize,
+    /// Bytes of values read.
+    pub read_bytes_max: usize,
+}
+
+impl Default for SimulationLimits {
+    /// 50,000 entries; 8 MiB written, so that an endorsement stays below a message's limit; 64 MiB read.
+    fn default() -> Self {
+        Self { entries_max: RWSET_ENTRIES_MAX, written_bytes_max: 8 << 20, read_bytes_max: 64 << 20 }
+    }
+}
+
+/// What a run leaves behind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SimulationResult {
+    /// Reads and writes, canonical.
+    pub rwset: ReadWriteSet,
+    /// Name and content of the event, if one was set.
+    pub event: Option<(String, Bytes)>,
+}
+
+/// A [`Stub`] over committed state.
+pub struct Simulation {
+    invocation: Invocation,
+    function: String,
+    state: Arc<dyn StateReader>,
+    deadline: Arc<dyn Deadline>,
+    limits: SimulationLimits,
+    reads: BTreeMap<String, Option<Version>>,
+    ranges: Vec<RangeQuery>,
+    writes: BTreeMap<String, Option<Bytes>>,
+    event: Option<(String, Bytes)>,
+    read_bytes: usize,
+    read_entries: usize,
+    written_bytes: usize,
+}
+
+impl Simulation {
+    /// Prepares a run. The chaincode's namespace is its name.
+    #[must_use]
+    pub fn new(
+        invocation: Invocation,
+        state: Arc<dyn StateReader>,
+        deadline: Arc<dyn Deadline>,
+        limits: SimulationLimits,
+    ) -> Self {
+        let function =
+            invocation.args.first().and_then(|arg| std::str::from_utf8(arg).ok()).unwrap_or("").to_owned();
+        Self {
+            invocation,
+            function,
+            state,
+            deadline,
+            limits,
+            reads: BTreeMap::new(),
+            ranges: Vec::new(),
+            writes: BTreeMap::new(),
+            event: None,
+            read_bytes: 0,
+            read_entries: 0,
+            written_bytes: 0,
+        }
+    }
+
+    /// Ends the run.
+    #[must_use]
+    pub fn finish(self) -> SimulationResult {
+        let touched = !(self.reads.is_empty() && self.ranges.is_empty() && self.writes.is_empty());
+        let namespace = NamespaceSet {
+            name: self.invocation.chaincode.as_str().to_owned(),
+            reads: self.reads.into_iter().map(|(key, version)| KvRead { key, version }).collect(),
+            ranges: self.ranges,
+            writes: self.writes.into_iter().map(|(key, value)| KvWrite { key, value }).collect(),
+            metadata_writes: Vec::new(),
+            private: Vec::new(),
+        };
+        let namespaces = if touched { vec![namespace] } else { Vec::new() };
+        SimulationResult {
+            rwset: ReadWriteSet { version: ReadWriteSet::VERSION, namespaces },
+            event: self.event,
+        }
+    }
+
+    fn check_time(&self) -> Result<(), StubError> {
+        if self.deadline.is_over() { Err(StubError::DeadlineExceeded) } else { Ok(()) }
+    }
+
+    fn check_key(key: &str) -> Result<(), StubError> {
+        if key.is_empty() || key.len() > KEY_BYTES_MAX {
+            return Err(StubError::BadKey { key: key.chars().take(64).collect() });
+        }
+        Ok(())
+    }
+
+    fn count_read(&mut self, bytes: usize) -> Result<(), StubError> {
+        self.read_entries += 1;
+        self.read_bytes = self.read_bytes.saturating_add(bytes);
+        within(self.read_entries, self.limits.entries_max, "reads")?;
+        within(self.read_bytes, self.limits.read_bytes_max, "bytes read")
+    }
+
+    fn write(&mut self, key: &str, value: Option<Bytes>) -> Result<(), StubError> {
+        self.check_time()?;
+        Self::check_key(key)?;
+        let bytes = value.as_ref().map_or(0, Bytes::len);
+        within(bytes, VALUE_BYTES_MAX, "bytes of a value")?;
+        self.written_bytes = self.written_bytes.saturating_add(key.len() + bytes);
+        within(self.written_bytes, self.limits.written_bytes_max, "bytes written")?;
+        self.writes.insert(key.to_owned(), value);
+        within(self.writes.len(), self.limits.entries_max, "writes")
+    }
+}
+
+const fn within(count: usize, limit: usize, what: &'static str) -> Result<(), StubError> {
+    if count > limit { Err(StubError::OverBudget { what, limit }) } else { Ok(()) }
+}
+
+impl Stub for Simulation {
+    fn function(&self) -> &str {
+        &self.function
+    }
+
+    fn args(&self) -> &[Bytes] {
+        self.invocation.args.get(1..).unwrap_or(&[])
+    }
+
+    fn tx_id(&self) -> &TxId {
+        &self.invocation.tx_id
+    }
+
+    fn channel(&self) -> &ChannelId {
+        &self.invocation.channel
+    }
+
+    fn creator(&self) -> &Creator {
+        &self.invocation.creator
+    }
+
+    fn timestamp_ms(&self) -> u64 {
+        self.invocation.timestamp_ms
+    }
+
+    fn transient(&self, name: &str) -> Option<&[u8]> {
+        self.invocation.transient.get(name).map(Vec::as_slice)
+    }
+
+    fn reports_config(&self) -> Option<&ReportsConfig> {
+        self.invocation.reports.as_ref()
+    }
+
+    fn examination(&self) -> Option<&Examination> {
+        self.invocation.examination.as_ref()
+    }
+
+    fn state(&mut self, key: &str) -> Result<Option<Bytes>, StubError> {
+        self.check_time()?;
+        Self::check_key(key)?;
+        let found = self.state.value(self.invocation.chaincode.as_str(), key)?;
+        self.count_read(found.as_ref().map_or(0, |(value, _)| value.len()))?;
+        let version = found.as_ref().map(|(_, version)| *version);
+        self.reads.entry(key.to_owned()).or_insert(version);
+        Ok(found.map(|(value, _)| value))
+    }
+
+    fn put_state(&mut self, key: &str, value: Bytes) -> Result<(), StubError> {
+        self.write(key, Some(value))
+    }
+
+    fn delete_state(&mut self, key: &str) -> Result<(), StubError> {
+        self.write(key, None)
+    }
+
+    fn range(&mut self, start: &str, end: &str, limit: usize) -> Result<Vec<(String, Bytes)>, StubError> {
+        self.check_time()?;
+        within(self.ranges.len() + 1, self.limits.entries_max, "ranges")?;
+        let asked = limit.min(self.limits.entries_max);
+        // One more than asked for tells whether the range ends here.
+        let mut found =
+            self.state.values(self.invocation.chaincode.as_str(), start, end, asked.saturating_add(1))?;
+        let exhausted = found.len() <= asked;
+        found.truncate(asked);
+        for (_, value, _) in &found {
+            self.count_read(value.len())?;
+        }
+        let results: Vec<(String, Version)> =
+            found.iter().map(|(key, _, version)| (key.clone(), *version)).collect();
+        let seen_end = match (exhausted, results.last()) {
+            (false, Some((last, _))) => format!("{last}\0"),
+            (false, None) => start.to_owned(),
+            (true, _) => end.to_owned(),
+        };
+        self.ranges.push(RangeQuery {
+            start: start.to_owned(),
+            end: seen_end,
+            exhausted,
+            digest: RangeQuery::digest_of(&results),
+        });
+        Ok(found.into_iter().map(|(key, value, _)| (key, value)).collect())
+    }
+
+    fn set_event(&mut self, name: &str, payload: Bytes) -> Result<(), StubError> {
+        self.check_time()?;
+        Self::check_key(name)?;
+        within(payload.len(), VALUE_BYTES_MAX, "bytes of an event")?;
+        self.event = Some((name.to_owned(), payload));
+        Ok(())
+    }
+}

@@ -1,0 +1,120 @@
+//! A checked and compiled configuration: what every node asks about its channel.
+//!
+//! It is built once for each configuration block and then only read. A bundle exists only where every rule holds, so
+//! that no reader checks again.
+
+use msp::{IdentityRejection, MspSet, VerifiedIdentity};
+use policy::CompiledPolicy;
+use protocol::{BlockSignature, ChannelConfig, Digest, MspId, Organization};
+
+use crate::{
+    check,
+    consenters::{BlockSignatureRejection, ConsenterSet},
+    identities::KnownIdentities,
+    policies::{Policies, paths},
+    problem::{ConfigError, Problems},
+};
+
+/// A channel's configuration in force.
+#[derive(Debug)]
+pub struct ConfigBundle {
+    config: ChannelConfig,
+    msps: MspSet,
+    policies: Policies,
+    consenters: ConsenterSet,
+    identities: KnownIdentities,
+}
+
+impl ConfigBundle {
+    /// Checks every rule of a configuration and compiles its organisations and policies.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with every broken rule, its place and the value found there.
+    pub fn new(config: ChannelConfig) -> Result<Self, ConfigError> {
+        let mut problems = Problems::default();
+        check::form(&config, &mut problems);
+        let msps = check::organizations(&config, &mut problems);
+        let policies = Policies::compile(&config, &mut problems);
+        let consenters = match &msps {
+            Some(msps) => {
+                check::first_identities(&config, msps, &mut problems);
+                ConsenterSet::new(&config, msps, &mut problems)
+            }
+            None => ConsenterSet::default(),
+        };
+        if let (Some(msps), true) = (msps, problems.is_empty()) {
+            return Ok(Self { config, msps, policies, consenters, identities: KnownIdentities::default() });
+        }
+        // Without organisations there is at least one problem, so this always answers the error.
+        Err(problems.into_result().err().unwrap_or(ConfigError { problems: Vec::new() }))
+    }
+
+    /// The configuration itself.
+    #[must_use]
+    pub fn config(&self) -> &ChannelConfig {
+        &self.config
+    }
+
+    /// The verifiers of its organisations.
+    #[must_use]
+    pub fn msps(&self) -> &MspSet {
+        &self.msps
+    }
+
+    /// The identity in `serialized` (Fabric's `SerializedIdentity`) at `at_ms` Unix milliseconds. Answers as
+    /// [`MspSet::identify`], and remembers the certificates that hold.
+    ///
+    /// # Errors
+    /// [`IdentityRejection`] with the first rule that the identity breaks.
+    pub fn identify(&self, serialized: &[u8], at_ms: u64) -> Result<VerifiedIdentity, IdentityRejection> {
+        self.identities.identify(&self.msps, serialized, at_ms)
+    }
+
+    /// The policy at a path, such as [`paths::APPLICATION_WRITERS`]; `None` where none stands and none by default.
+    #[must_use]
+    pub fn policy(&self, path: &str) -> Option<&CompiledPolicy> {
+        self.policies.at(path)
+    }
+
+    /// The endorsement policy of a chaincode of the channel: its own, or `/Channel/Application/Endorsement`. `None` for
+    /// a name that the channel does not define.
+    #[must_use]
+    pub fn endorsement_policy(&self, chaincode: &str) -> Option<&CompiledPolicy> {
+        self.config.chaincode(chaincode)?;
+        self.policies.endorsement(chaincode)
+    }
+
+    /// Whether a block with this header (its canonical bytes) was signed by strictly more than half of the consenters
+    /// and by whom the policy `BlockValidation` demands. A signature that does not hold is not counted.
+    ///
+    /// # Errors
+    /// [`BlockSignatureRejection`].
+    pub fn verify_block_signatures(
+        &self,
+        header_bytes: &[u8],
+        signatures: &[BlockSignature],
+    ) -> Result<(), BlockSignatureRejection> {
+        self.consenters.verify(header_bytes, signatures, self.policy(paths::BLOCK_VALIDATION))
+    }
+
+    /// The number of the consenter with that TLS key.
+    #[must_use]
+    pub fn consenter_of_tls_spki(&self, spki: &Digest) -> Option<u32> {
+        let place =
+            self.config.orderer.consenters.iter().position(|consenter| consenter.tls_spki == *spki)?;
+        u32::try_from(place).ok()
+    }
+
+    /// The organisation of that MSP id.
+    #[must_use]
+    pub fn organization(&self, msp_id: &MspId) -> Option<&Organization> {
+        self.config.organization(msp_id)
+    }
+
+    /// The organisations that have peers, sorted: those that can endorse.
+    pub fn endorsing_organizations(&self) -> impl Iterator<Item = &MspId> {
+        let with_peers =
+            self.config.organizations.iter().filter(|organization| !organization.peers.is_empty());
+        with_peers.map(|organization| &organization.msp.msp_id)
+    }
+}

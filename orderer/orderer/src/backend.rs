@@ -1,0 +1,47 @@
+//! What the orderer asks of consensus: who leads, and one block after the other in the same order everywhere.
+//!
+//! The only implementation is [`raft`](crate::raft); another consensus takes its place behind this trait.
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use protocol::RaftMessage;
+use tokio::sync::watch;
+
+use crate::chain::Applied;
+
+/// Who leads, as far as this consenter knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Leadership {
+    /// The number of the leading consenter; `None` during an election or without a majority.
+    pub leader: Option<u32>,
+    /// Whether this consenter leads and has applied everything that leaders before it ordered: only then may it cut.
+    pub is_ready: bool,
+    /// The term, which grows with every election.
+    pub term: u64,
+}
+
+/// Why a proposed block was not ordered.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProposeError {
+    /// Another consenter leads, or none.
+    #[error("this consenter does not lead")]
+    NotLeader,
+    /// Consensus has stopped on this node.
+    #[error("consensus has stopped: {0}")]
+    Stopped(String),
+}
+
+/// Consensus on the order of blocks of one channel.
+pub trait OrderingBackend: Send + Sync + 'static {
+    /// Who leads, live.
+    fn leadership(&self) -> watch::Receiver<Leadership>;
+
+    /// Orders a block; answers after a majority has it on the disk and this consenter has applied it.
+    fn propose(&self, block: Bytes) -> BoxFuture<'_, Result<Applied, ProposeError>>;
+
+    /// Answers another consenter's message, with an answer of the same kind, or says why not.
+    fn receive(&self, target: u64, message: RaftMessage) -> BoxFuture<'_, Result<Bytes, String>>;
+
+    /// Stops.
+    fn shutdown(&self) -> BoxFuture<'_, ()>;
+}

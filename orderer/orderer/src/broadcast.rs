@@ -1,0 +1,101 @@
+//! Fabric's broadcast: envelopes come on a stream, each is answered in order.
+//!
+//! Many envelopes of one stream are on their way at once; their answers keep the order. What all streams hold together is
+//! bounded in bytes, and a stream that fills the bound is read no further until answers have left.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use ordering::BroadcastRejection;
+use prost::Message as _;
+use protocol::fabric::{BroadcastResponse, Envelope, Status};
+use protocol::limits::ENVELOPE_BYTES_MAX;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::JoinHandle;
+use tokio_stream::StreamExt as _;
+use tokio_stream::wrappers::ReceiverStream;
+use transport::services::ResponseStream;
+use transport::services::broadcast::AtomicBroadcast;
+use transport::{Request, Response, Streaming};
+
+use crate::channel::{Answer, Channel};
+use crate::channels::Channels;
+
+/// Envelopes of one stream on their way at a time: some blocks' worth.
+const PIPELINE_MAX: usize = 1024;
+/// Bytes of envelopes of all streams on their way, in units of 1 KiB.
+const BYTES_MAX_KIB: usize = 128 << 10;
+
+/// The service.
+pub struct Broadcast {
+    channels: Arc<Channels>,
+    room: Arc<Semaphore>,
+}
+
+impl Broadcast {
+    /// Serves these channels.
+    pub fn new(channels: Arc<Channels>) -> Self {
+        Self { channels, room: Arc::new(Semaphore::new(BYTES_MAX_KIB)) }
+    }
+}
+
+impl AtomicBroadcast for Broadcast {
+    async fn broadcast(
+        &self,
+        request: Request<Streaming<Envelope>>,
+    ) -> Result<Response<ResponseStream<BroadcastResponse>>, transport::Status> {
+        let (answers, outgoing) = mpsc::channel(PIPELINE_MAX);
+        let incoming = request.into_inner();
+        tokio::spawn(read(incoming, Arc::clone(&self.channels), Arc::clone(&self.room), answers));
+        let stream = ReceiverStream::new(outgoing).then(|answer| async { Ok(response(answer).await) });
+        Ok(Response::new(Box::pin(stream)))
+    }
+}
+
+type Pending = JoinHandle<Answer>;
+
+/// Reads a stream to its end, and starts a task for each envelope.
+async fn read(
+    mut incoming: Streaming<Envelope>,
+    channels: Arc<Channels>,
+    room: Arc<Semaphore>,
+    answers: mpsc::Sender<Pending>,
+) {
+    while let Ok(Some(envelope)) = incoming.message().await {
+        // The wrapper is ours to encode; what the client signed inside it stays as it came.
+        let envelope = Bytes::from(envelope.encode_to_vec());
+        let Ok(place) = acquire(&room, envelope.len()).await else { return };
+        let channel = channels.of_envelope(&envelope);
+        let task = tokio::spawn(order(channel, envelope, place));
+        if answers.send(task).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn acquire(
+    room: &Arc<Semaphore>,
+    bytes: usize,
+) -> Result<OwnedSemaphorePermit, tokio::sync::AcquireError> {
+    let kib = u32::try_from(bytes.min(ENVELOPE_BYTES_MAX) / 1024 + 1).unwrap_or(u32::MAX);
+    Arc::clone(room).acquire_many_owned(kib).await
+}
+
+async fn order(
+    channel: Result<Arc<Channel>, BroadcastRejection>,
+    envelope: Bytes,
+    place: OwnedSemaphorePermit,
+) -> Answer {
+    let answer = match channel {
+        Ok(channel) => channel.order(envelope).await,
+        Err(rejection) => (rejection.status(), rejection.to_string()),
+    };
+    drop(place);
+    answer
+}
+
+async fn response(pending: Pending) -> BroadcastResponse {
+    let lost = |_| (Status::InternalServerError, "the orderer failed on this envelope".to_owned());
+    let (status, info) = pending.await.unwrap_or_else(lost);
+    BroadcastResponse { status: status.into(), info }
+}

@@ -1,0 +1,111 @@
+//! The signatures that are being collected: bounded, whatever the other consenters send.
+//!
+//! Collectors exist for a window of blocks above the deliverable height; the rest waits on disk. A signature may come
+//! before its block is applied here, since the others need not be slower: such ones are kept, a few blocks ahead.
+
+use std::collections::BTreeMap;
+
+use ordering::SignatureCollector;
+use protocol::{BlockNumber, SignatureShare};
+
+/// Blocks above the deliverable one whose signatures are collected at a time: some seconds of a busy channel.
+const WINDOW_BLOCKS: u64 = 256;
+/// Blocks above the applied one whose signatures are kept: a consenter is rarely further behind; if it is, it asks.
+const EARLY_BLOCKS: u64 = 64;
+
+/// What is being collected.
+#[derive(Debug)]
+pub struct Shares {
+    deliverable: BlockNumber,
+    collectors: BTreeMap<BlockNumber, SignatureCollector>,
+    early: BTreeMap<BlockNumber, BTreeMap<u32, SignatureShare>>,
+}
+
+impl Shares {
+    /// Nothing collected above `deliverable`.
+    pub fn new(deliverable: BlockNumber) -> Self {
+        Self { deliverable, collectors: BTreeMap::new(), early: BTreeMap::new() }
+    }
+
+    /// The last block that may be delivered.
+    pub fn deliverable(&self) -> BlockNumber {
+        self.deliverable
+    }
+
+    /// Whether signatures of that block are collected now.
+    pub fn is_in_window(&self, number: BlockNumber) -> bool {
+        number > self.deliverable && number.0 - self.deliverable.0 <= WINDOW_BLOCKS
+    }
+
+    /// A block was applied with the own signature; returns what others signed before.
+    pub fn applied(&mut self, number: BlockNumber, collector: SignatureCollector) -> Vec<SignatureShare> {
+        if self.is_in_window(number) {
+            self.collectors.insert(number, collector);
+        }
+        let early = self.early.remove(&number).unwrap_or_default();
+        self.early = self.early.split_off(&number);
+        early.into_values().collect()
+    }
+
+    /// Keeps a signature of a block that is not applied yet, if it is near; one a consenter and block.
+    pub fn keep_early(&mut self, applied: BlockNumber, share: SignatureShare) {
+        if share.number > applied && share.number.0 - applied.0 <= EARLY_BLOCKS {
+            self.early.entry(share.number).or_default().insert(share.signature.consenter, share);
+        }
+    }
+
+    /// Whether that block has a collector.
+    pub fn has(&self, number: BlockNumber) -> bool {
+        self.collectors.contains_key(&number)
+    }
+
+    /// Adds a collector.
+    pub fn insert(&mut self, number: BlockNumber, collector: SignatureCollector) {
+        self.collectors.insert(number, collector);
+    }
+
+    /// The collector of that block.
+    pub fn collector(&mut self, number: BlockNumber) -> Option<&mut SignatureCollector> {
+        self.collectors.get_mut(&number)
+    }
+
+    /// The block may be delivered, and so may all before it.
+    pub fn delivered(&mut self, number: BlockNumber) {
+        self.deliverable = number;
+        self.collectors.remove(&number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use protocol::{BlockHash, BlockSignature};
+
+    use super::*;
+
+    fn share(number: u64, consenter: u32) -> SignatureShare {
+        let signature = BlockSignature { consenter, signature: Bytes::new() };
+        SignatureShare { number: BlockNumber(number), block_hash: BlockHash::ZERO, signature }
+    }
+
+    #[test]
+    fn early_signatures_are_few_and_near() {
+        let mut shares = Shares::new(BlockNumber(0));
+        for (number, consenter) in [(10, 0), (11, 0), (11, 0), (74, 1), (75, 1), (u64::MAX, 2)] {
+            shares.keep_early(BlockNumber(10), share(number, consenter));
+        }
+        let kept: Vec<_> = shares.early.iter().map(|(number, by)| (number.0, by.len())).collect();
+        assert_eq!(kept, [(11, 1), (74, 1)]);
+    }
+
+    #[test]
+    fn the_window_moves_with_the_deliverable_height() {
+        let mut shares = Shares::new(BlockNumber(5));
+        let rows = [(5, false), (6, true), (5 + WINDOW_BLOCKS, true), (6 + WINDOW_BLOCKS, false)];
+        for (number, verdict) in rows {
+            assert_eq!(shares.is_in_window(BlockNumber(number)), verdict, "{number}");
+        }
+        shares.delivered(BlockNumber(6));
+        assert!(shares.is_in_window(BlockNumber(6 + WINDOW_BLOCKS)));
+    }
+}

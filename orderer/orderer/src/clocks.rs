@@ -1,0 +1,76 @@
+//! The clocks of the consenters, as far as this node has heard them.
+//!
+//! A clock is kept as its distance from the own one, measured at the middle of a call and its answer. The median of all
+//! known clocks dates the blocks. One that was never heard is left out: a leader has heard a majority before it cuts.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The clocks of one channel's consenters.
+#[derive(Debug)]
+pub struct Clocks {
+    own: fn() -> u64,
+    offsets_ms: Mutex<BTreeMap<u32, i64>>,
+}
+
+/// Milliseconds since 1970 by the system's clock.
+pub fn system_clock_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl Clocks {
+    /// Only the own clock is known.
+    pub fn new(own: fn() -> u64) -> Self {
+        Self { own, offsets_ms: Mutex::default() }
+    }
+
+    /// The own clock.
+    pub fn now_ms(&self) -> u64 {
+        (self.own)()
+    }
+
+    /// Consenter `consenter` answered with its clock to a call that left at `sent_ms`, and the answer is here.
+    pub fn heard(&self, consenter: u32, sent_ms: u64, clock_ms: u64) {
+        let now_ms = self.now_ms();
+        let middle_ms = sent_ms.saturating_add(now_ms.saturating_sub(sent_ms) / 2);
+        let offset_ms = i64::try_from(i128::from(clock_ms) - i128::from(middle_ms)).unwrap_or_default();
+        self.offsets_ms.lock().unwrap_or_else(PoisonError::into_inner).insert(consenter, offset_ms);
+    }
+
+    /// All known clocks at this moment, the own one first.
+    pub fn clocks_ms(&self) -> Vec<u64> {
+        let now_ms = self.now_ms();
+        let offsets = self.offsets_ms.lock().unwrap_or_else(PoisonError::into_inner);
+        let others = offsets.values().map(|offset_ms| now_ms.saturating_add_signed(*offset_ms));
+        std::iter::once(now_ms).chain(others).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_is_kept_as_its_distance_from_the_own_one() {
+        let clocks = Clocks::new(|| 10_000);
+        let rows: &[(u32, u64, u64, &[u64])] = &[
+            // consenter, sent at, its clock, clocks known
+            (1, 10_000, 10_000, &[10_000, 10_000]),
+            (1, 9_000, 9_500, &[10_000, 10_000]),
+            (2, 10_000, 70_000, &[10_000, 10_000, 70_000]),
+            (2, 10_000, 0, &[10_000, 10_000, 0]),
+            (2, 10_000, u64::MAX, &[10_000, 10_000, 10_000]),
+        ];
+        for (consenter, sent_ms, clock_ms, verdict) in rows {
+            clocks.heard(*consenter, *sent_ms, *clock_ms);
+            assert_eq!(clocks.clocks_ms(), *verdict, "{consenter} says {clock_ms}");
+        }
+    }
+
+    #[test]
+    fn the_systems_clock_is_past_2026() {
+        assert!(system_clock_ms() > 1_767_225_600_000);
+    }
+}

@@ -1,0 +1,281 @@
+//! The orderer's settings: Fabric's names, in the file `orderer.yaml` and in variables `ORDERER_*`.
+//!
+//! Two views: what users wrote ([`Written`]), and what the node runs with ([`Settings`]): keys read, certificates checked,
+//! the genesis block compiled, the own place among the consenters found. The passage between them gathers every problem,
+//! and nothing is opened or bound before it is through.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use configtx::{ConfigBundle, config_of_block};
+use msp::SigningIdentity;
+use node::{Layers, Problems, SettingsErrors, load_msp};
+use ordering::ConsenterKeys;
+use protocol::limits::CONFIG_BYTES_MAX;
+use protocol::{Block, MspId};
+use serde::{Deserialize, Serialize};
+use transport::{TlsIdentity, TrustRoots};
+
+/// The prefix of the variables, Fabric's.
+const ENV_PREFIX: &str = "ORDERER";
+/// A certificate or key file.
+const PEM_BYTES_MAX: u64 = 1 << 20;
+/// A genesis block: a configuration and its header.
+const GENESIS_BYTES_MAX: u64 = CONFIG_BYTES_MAX as u64 + (1 << 20);
+
+/// What users wrote.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Written {
+    general: General,
+    file_ledger: FileLedger,
+    operations: Operations,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct General {
+    listen_address: String,
+    listen_port: u16,
+    #[serde(rename = "LocalMSPID")]
+    local_msp_id: String,
+    #[serde(rename = "LocalMSPDir")]
+    local_msp_dir: PathBuf,
+    bootstrap_method: String,
+    bootstrap_file: PathBuf,
+    #[serde(rename = "TLS")]
+    tls: Tls,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Tls {
+    enabled: bool,
+    private_key: PathBuf,
+    certificate: PathBuf,
+    #[serde(rename = "RootCAs")]
+    root_cas: Vec<PathBuf>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct FileLedger {
+    location: PathBuf,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Operations {
+    listen_address: String,
+}
+
+impl Default for Written {
+    fn default() -> Self {
+        Self {
+            general: General {
+                listen_address: "127.0.0.1".to_owned(),
+                listen_port: 7050,
+                local_msp_id: "SampleOrg".to_owned(),
+                local_msp_dir: "msp".into(),
+                bootstrap_method: "file".to_owned(),
+                bootstrap_file: "genesis.block".into(),
+                tls: Tls {
+                    enabled: true,
+                    private_key: "tls/server.key".into(),
+                    certificate: "tls/server.crt".into(),
+                    root_cas: vec!["tls/ca.crt".into()],
+                },
+            },
+            file_ledger: FileLedger { location: "ledger".into() },
+            operations: Operations { listen_address: String::new() },
+        }
+    }
+}
+
+/// What the node runs with.
+#[derive(Debug)]
+pub struct Settings {
+    /// Host and port of the gRPC listener.
+    pub listen: (String, u16),
+    /// Where `/healthz` is served; `None` for nowhere.
+    pub operations: Option<String>,
+    /// The folder of the ledgers.
+    pub ledger: PathBuf,
+    /// The TLS key and certificate.
+    pub tls: TlsIdentity,
+    /// Whom TLS believes: the files named, and the TLS CAs of the channel.
+    pub roots: TrustRoots,
+    /// The signing identity.
+    pub signer: Arc<SigningIdentity>,
+    /// The block that begins the channel.
+    pub genesis: Block,
+    /// Its configuration.
+    pub bundle: Arc<ConfigBundle>,
+    /// This node's number among the consenters.
+    pub consenter: u32,
+}
+
+/// Reads the settings: defaults, then `file`, then the environment.
+///
+/// # Errors
+/// Every problem, with its origin and fix.
+pub fn read(file: Option<&Path>) -> Result<Settings, SettingsErrors> {
+    let layers = Layers::new().defaults(&Written::default());
+    let layers = match file {
+        Some(path) => layers.file(path),
+        None => layers,
+    };
+    let base = file.and_then(Path::parent).unwrap_or(Path::new("")).to_owned();
+    layers.env(ENV_PREFIX).resolve(|written, problems| Passage { written, base, problems }.settings())
+}
+
+struct Passage<'a> {
+    written: &'a Written,
+    /// Relative paths begin at the file's folder, as in Fabric.
+    base: PathBuf,
+    problems: &'a mut Problems,
+}
+
+impl Passage<'_> {
+    fn settings(mut self) -> Option<Settings> {
+        let General { listen_address, listen_port, tls, .. } = &self.written.general;
+        if !tls.enabled {
+            let fix = "remove the setting: every connection uses mutual TLS";
+            self.problems.add("General.TLS.Enabled", false, "this node speaks nothing else", fix);
+        }
+        self.bootstrap_method();
+        let signer = self.signer();
+        let identity = self.tls();
+        let genesis = self.genesis();
+        let roots = self.roots(genesis.as_ref().map(|(_, bundle)| &**bundle));
+        let (genesis, bundle) = genesis?;
+        let (signer, identity) = (signer?, identity?);
+        let consenter = self.consenter(&bundle, &signer, &identity)?;
+        let operations = Some(self.written.operations.listen_address.clone()).filter(|text| !text.is_empty());
+        Some(Settings {
+            listen: (listen_address.clone(), *listen_port),
+            operations,
+            ledger: self.base.join(&self.written.file_ledger.location),
+            tls: identity,
+            roots: roots?,
+            signer: Arc::new(signer),
+            genesis,
+            bundle,
+            consenter,
+        })
+    }
+
+    fn bootstrap_method(&mut self) {
+        let method = &self.written.general.bootstrap_method;
+        if method != "file" {
+            let fix = "write file, and the genesis block's path in BootstrapFile";
+            self.problems.add("General.BootstrapMethod", method, "is not offered", fix);
+        }
+    }
+
+    fn signer(&mut self) -> Option<SigningIdentity> {
+        const ID: &str = "General.LocalMSPID";
+        const DIR: &str = "General.LocalMSPDir";
+        let general = &self.written.general;
+        let id = &general.local_msp_id;
+        let msp_id = self.problems.check(ID, id, MspId::new(id.as_str()), "write the organisation's MSP id");
+        let path = self.base.join(&general.local_msp_dir);
+        let loaded = load_msp(&path, msp_id?);
+        let fix = "name the node's msp folder, with signcerts and keystore";
+        let folder = self.problems.check(DIR, path.display(), loaded, fix)?;
+        self.problems.check(DIR, path.display(), folder.into_signer(), fix)
+    }
+
+    fn tls(&mut self) -> Option<TlsIdentity> {
+        let tls = &self.written.general.tls;
+        let certificate = self.file("General.TLS.Certificate", &tls.certificate, PEM_BYTES_MAX);
+        let key = self.file("General.TLS.PrivateKey", &tls.private_key, PEM_BYTES_MAX);
+        let identity = TlsIdentity::from_pem(&certificate?, &key?);
+        let shown = self.base.join(&tls.certificate);
+        let fix = "name the node's TLS certificate and its own key, both PEM";
+        self.problems.check("General.TLS.Certificate", shown.display(), identity, fix)
+    }
+
+    fn genesis(&mut self) -> Option<(Block, Arc<ConfigBundle>)> {
+        const KEY: &str = "General.BootstrapFile";
+        let fix = "name the genesis block that configtxgen wrote for this channel";
+        let path = &self.written.general.bootstrap_file;
+        let shown = self.base.join(path);
+        let bytes = self.file(KEY, path, GENESIS_BYTES_MAX)?;
+        let block = self.problems.check(KEY, shown.display(), Block::from_bytes(&bytes), fix)?;
+        let config = self.problems.check(KEY, shown.display(), config_of_block(&block), fix)?;
+        let bundle = self.problems.check(KEY, shown.display(), ConfigBundle::new(config), fix)?;
+        Some((block, Arc::new(bundle)))
+    }
+
+    /// The files named and the TLS CAs of all organisations of the channel.
+    fn roots(&mut self, bundle: Option<&ConfigBundle>) -> Option<TrustRoots> {
+        const KEY: &str = "General.TLS.RootCAs";
+        let mut files = Vec::new();
+        for path in &self.written.general.tls.root_cas {
+            files.push(self.file(KEY, path, PEM_BYTES_MAX)?);
+        }
+        let fix = "name files with CA certificates, PEM";
+        let named = TrustRoots::from_pem(files.iter().map(Vec::as_slice));
+        let mut roots = self.problems.check(KEY, "", named, fix)?.certificates();
+        for organization in bundle.iter().flat_map(|bundle| &bundle.config().organizations) {
+            roots.extend(organization.msp.tls_root_certs.iter().cloned());
+            roots.extend(organization.msp.tls_intermediate_certs.iter().cloned());
+        }
+        roots.sort();
+        roots.dedup();
+        self.problems.check(KEY, "", TrustRoots::new(roots), fix)
+    }
+
+    fn consenter(
+        &mut self,
+        bundle: &ConfigBundle,
+        signer: &SigningIdentity,
+        tls: &TlsIdentity,
+    ) -> Option<u32> {
+        let consenters = &bundle.config().orderer.consenters;
+        let keys = ConsenterKeys::new(consenters, bundle.msps());
+        let keys = self.problems.check("General.BootstrapFile", "", keys, "make the genesis block anew")?;
+        let Some(number) = keys.number_of(signer.certificate_der()) else {
+            let reason = format!(
+                "this node's certificate is that of none of the {} consenters of channel '{}'",
+                consenters.len(),
+                bundle.config().channel
+            );
+            let shown = self.base.join(&self.written.general.local_msp_dir);
+            let fix =
+                "name the msp folder of a consenter, or make the genesis block with this node as consenter";
+            self.problems.add("General.LocalMSPDir", shown.display(), reason, fix);
+            return None;
+        };
+        let expected = consenters.get(number as usize)?.tls_spki;
+        if tls.spki() != expected {
+            let reason = format!(
+                "its key has SHA-256 {}, and the channel names {expected} for consenter {number}",
+                tls.spki()
+            );
+            let shown = self.base.join(&self.written.general.tls.certificate);
+            let fix = "name the TLS certificate with which the genesis block was made";
+            self.problems.add("General.TLS.Certificate", shown.display(), reason, fix);
+            return None;
+        }
+        Some(number)
+    }
+
+    fn file(&mut self, key: &str, path: &Path, limit: u64) -> Option<Vec<u8>> {
+        let path = self.base.join(path);
+        let read = read_file(&path, limit);
+        self.problems.check(key, path.display(), read, "name a readable file")
+    }
+}
+
+fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>, String> {
+    let bytes = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
+    if bytes > limit {
+        return Err(format!("the file has {bytes} bytes, and at most {limit} are read"));
+    }
+    std::fs::read(path).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,130 @@
+//! What this node answers to the other consenters.
+//!
+//! The caller is known by its TLS key, which the channel's configuration names: whoever holds another key is refused,
+//! whatever its organisation. A caller may bring its own signatures only.
+
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use protocol::fabric::Status as BroadcastStatus;
+use protocol::{BlockNumber, ChannelId, ConsensusReply, ConsensusRequest, SignatureShare};
+use transport::services::consensus::Consensus;
+use transport::{PeerCertificate, Request, Response, Status};
+
+use crate::channel::Channel;
+use crate::channels::Channels;
+use crate::consenters::TlsConsenters;
+
+/// Envelopes in one forwarded call; twice what this release sends.
+const FORWARDED_MAX: usize = 512;
+/// Signatures in one answer.
+pub const SHARES_MAX: usize = 256;
+
+/// The service.
+pub struct ConsensusService {
+    channels: Arc<Channels>,
+    consenters: Arc<TlsConsenters>,
+}
+
+impl ConsensusService {
+    /// Serves these channels; calls count as a sign of life of their sender.
+    pub fn new(channels: Arc<Channels>, consenters: Arc<TlsConsenters>) -> Self {
+        Self { channels, consenters }
+    }
+
+    /// The channel, and the caller's number in it.
+    fn caller(&self, channel: &ChannelId, request: &Request<()>) -> Result<(Arc<Channel>, u32), Status> {
+        let found = self.channels.get(channel);
+        let channel =
+            found.ok_or_else(|| Status::not_found(format!("channel '{channel}' is not served here")))?;
+        let certificate = request.extensions().get::<PeerCertificate>();
+        let certificate =
+            certificate.ok_or_else(|| Status::internal("the caller's certificate is unknown"))?;
+        let number = channel.chain.bundle().consenter_of_tls_spki(&certificate.spki);
+        let number = number.ok_or_else(|| {
+            let text = format!(
+                "TLS key {} belongs to no consenter of channel '{}': check TLS_PRIVATEKEY and the channel's configuration",
+                certificate.spki,
+                channel.chain.channel()
+            );
+            Status::permission_denied(text)
+        })?;
+        self.consenters.heard(number);
+        Ok((Arc::clone(channel), number))
+    }
+}
+
+impl Consensus for ConsensusService {
+    async fn call(&self, request: Request<ConsensusRequest>) -> Result<Response<ConsensusReply>, Status> {
+        let (metadata, extensions, message) = request.into_parts();
+        let known = Request::from_parts(metadata, extensions, ());
+        let reply = match message {
+            ConsensusRequest::Raft { channel, target, message } => {
+                let (channel, _) = self.caller(&channel, &known)?;
+                match channel.backend.receive(target, message).await {
+                    Ok(reply) => ConsensusReply::Raft { clock_ms: channel.clocks.now_ms(), reply },
+                    Err(reason) => ConsensusReply::Failed(reason),
+                }
+            }
+            ConsensusRequest::Share { channel, shares } => {
+                let (channel, from) = self.caller(&channel, &known)?;
+                take_shares(channel, from, shares).await
+            }
+            ConsensusRequest::Shares { channel, from } => {
+                let (channel, _) = self.caller(&channel, &known)?;
+                give_shares(channel, from).await
+            }
+            ConsensusRequest::Forward { channel, envelopes } => {
+                let (channel, _) = self.caller(&channel, &known)?;
+                order(channel, envelopes).await
+            }
+        };
+        Ok(Response::new(reply))
+    }
+}
+
+async fn take_shares(channel: Arc<Channel>, from: u32, mut shares: Vec<SignatureShare>) -> ConsensusReply {
+    shares.truncate(SHARES_MAX);
+    let added = tokio::task::spawn_blocking(move || channel.chain.add_shares(from, shares)).await;
+    match added {
+        Ok(Ok(_)) => ConsensusReply::Shares(Vec::new()),
+        Ok(Err(error)) => failed(&error),
+        Err(error) => failed(&error),
+    }
+}
+
+async fn give_shares(channel: Arc<Channel>, from: BlockNumber) -> ConsensusReply {
+    let given = tokio::task::spawn_blocking(move || channel.chain.own_shares(from, SHARES_MAX)).await;
+    match given {
+        Ok(Ok(shares)) => ConsensusReply::Shares(shares),
+        Ok(Err(error)) => failed(&error),
+        Err(error) => failed(&error),
+    }
+}
+
+async fn order(channel: Arc<Channel>, envelopes: Vec<bytes::Bytes>) -> ConsensusReply {
+    if envelopes.len() > FORWARDED_MAX {
+        return ConsensusReply::Failed(format!(
+            "{} envelopes in one call; at most {FORWARDED_MAX}",
+            envelopes.len()
+        ));
+    }
+    // Each in a task of its own: their signatures are checked on all cores.
+    let ordering = envelopes.into_iter().map(|envelope| {
+        let channel = Arc::clone(&channel);
+        tokio::spawn(async move { channel.order_forwarded(envelope).await })
+    });
+    let answers = join_all(ordering).await.into_iter().map(|answer| match answer {
+        Ok((status, text)) => (status.into(), text),
+        Err(_) => {
+            (BroadcastStatus::InternalServerError.into(), "the leader failed on this envelope".to_owned())
+        }
+    });
+    ConsensusReply::Forwarded(answers.collect())
+}
+
+/// The fault is logged here; the other node sees that there is one.
+fn failed(error: &dyn std::fmt::Display) -> ConsensusReply {
+    tracing::error!(%error, "signatures not processed");
+    ConsensusReply::Failed("this orderer cannot use its ledger".to_owned())
+}

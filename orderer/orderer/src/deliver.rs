@@ -1,0 +1,137 @@
+//! Delivery of blocks: a signed request, then blocks until the last one asked for, or for as long as the reader stays.
+//!
+//! A block leaves only with the signatures of a majority of the consenters. Blocks are read off the reactor, some at a
+//! time while a reader catches up; a slow reader holds a few blocks in memory and no more.
+
+use std::sync::Arc;
+
+use protocol::fabric::{Envelope, Status};
+use protocol::{BlockNumber, DeliverReply};
+use tokio::sync::{mpsc, watch};
+use tokio_stream::wrappers::ReceiverStream;
+use transport::services::ResponseStream;
+use transport::services::delivery::Delivery;
+use transport::{Request, Response};
+
+use crate::chain::Chain;
+use crate::channel::Channel;
+use crate::channels::Channels;
+use crate::seek::{self, Refusal, Seek};
+
+/// Blocks read and not yet sent to one reader.
+const BUFFER_BLOCKS: usize = 4;
+/// Blocks read at a time.
+const READ_BLOCKS_MAX: u64 = 32;
+/// Bytes read at a time, after which no further block is read.
+const READ_BYTES_MAX: usize = 4 << 20;
+
+/// The service.
+pub struct Deliver {
+    channels: Arc<Channels>,
+    closing: watch::Receiver<bool>,
+}
+
+impl Deliver {
+    /// Serves these channels until `closing` turns true.
+    pub fn new(channels: Arc<Channels>, closing: watch::Receiver<bool>) -> Self {
+        Self { channels, closing }
+    }
+
+    fn judge(&self, envelope: &Envelope) -> Result<(Arc<Channel>, Seek), Refusal> {
+        let name = seek::channel_name(envelope)?;
+        let channel = self.channels.named(&name).map_err(|error| (error.status(), error.to_string()))?;
+        let newest = *channel.chain.deliverable().borrow();
+        let seek = seek::judge(envelope, channel.chain.bundle(), newest, channel.clocks.now_ms())?;
+        Ok((channel, seek))
+    }
+}
+
+impl Delivery for Deliver {
+    async fn deliver(
+        &self,
+        request: Request<Envelope>,
+    ) -> Result<Response<ResponseStream<DeliverReply>>, transport::Status> {
+        let (replies, outgoing) = mpsc::channel(BUFFER_BLOCKS);
+        let judged = self.judge(request.get_ref());
+        let mut closing = self.closing.clone();
+        tokio::spawn(async move {
+            let (status, text) = match judged {
+                Ok((channel, seek)) => tokio::select! {
+                    status = send_blocks(&channel, &seek, &replies) => status,
+                    _ = closing.wait_for(|closes| *closes) => {
+                        (Status::ServiceUnavailable, "this orderer is shutting down".to_owned())
+                    }
+                },
+                Err(refusal) => refusal,
+            };
+            // A reader that has left needs no status.
+            let _ = replies.send(Ok(DeliverReply::Status(status.into(), text))).await;
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(outgoing))))
+    }
+}
+
+type Replies = mpsc::Sender<Result<DeliverReply, transport::Status>>;
+
+/// Sends blocks until the last one is sent or something ends it; returns the closing status.
+async fn send_blocks(channel: &Channel, seek: &Seek, replies: &Replies) -> Refusal {
+    let mut deliverable = channel.chain.deliverable();
+    let mut next = seek.start;
+    loop {
+        let newest = *deliverable.borrow_and_update();
+        if next > newest {
+            if !seek.waits {
+                return (Status::NotFound, format!("block {next} is not there yet; the newest is {newest}"));
+            }
+            tokio::select! {
+                changed = deliverable.changed() => if changed.is_err() {
+                    return (Status::ServiceUnavailable, "this orderer is shutting down".to_owned());
+                },
+                () = replies.closed() => return (Status::Success, String::new()),
+            }
+            continue;
+        }
+        let last = newest.min(seek.stop);
+        let blocks = match read(Arc::clone(&channel.chain), next, last).await {
+            Ok(blocks) => blocks,
+            Err(refusal) => return refusal,
+        };
+        for block in blocks {
+            if let Err(rejection) = seek.reader.at(channel.clocks.now_ms()) {
+                return (Status::Forbidden, rejection.to_string());
+            }
+            if replies.send(Ok(DeliverReply::Block(block))).await.is_err() || next == seek.stop {
+                return (Status::Success, String::new());
+            }
+            next = next.next();
+        }
+    }
+}
+
+/// Consecutive blocks, at least one.
+async fn read(
+    chain: Arc<Chain>,
+    first: BlockNumber,
+    last: BlockNumber,
+) -> Result<Vec<bytes::Bytes>, Refusal> {
+    let failed = || (Status::InternalServerError, "this orderer cannot read its ledger".to_owned());
+    let work = move || {
+        let (mut blocks, mut bytes, mut number) = (Vec::new(), 0, first);
+        while number <= last && number.0 - first.0 < READ_BLOCKS_MAX && bytes < READ_BYTES_MAX {
+            match chain.delivered_block(number) {
+                Ok(Some(block)) => {
+                    bytes += block.len();
+                    blocks.push(block);
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    tracing::error!(channel = %chain.channel(), block_number = %number, %error, "block unreadable");
+                    return Err(failed());
+                }
+            }
+            number = number.next();
+        }
+        if blocks.is_empty() { Err(failed()) } else { Ok(blocks) }
+    };
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(failed()))
+}

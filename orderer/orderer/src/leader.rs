@@ -1,0 +1,303 @@
+//! The leader's loop: envelopes in, one block after the other to consensus, answers out.
+//!
+//! Runs on every consenter and cuts only where this one leads and has applied all that leaders before it ordered. One
+//! block is in consensus at a time, so that each header follows from the last one applied. Whoever waits is answered when
+//! its block is on the disks of a majority and applied here; when leadership ends, whoever waits for a block is told so
+//! and turns to the next leader. A transaction that waits or is in a block already is not ordered twice.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use ordering::{Assembly, Batch, BlockCutter, RecentTransactions, Seal, assemble};
+use protocol::{Block, BlockNumber, TxId};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::backend::{Leadership, OrderingBackend, ProposeError};
+use crate::chain::{Applied, Chain};
+use crate::clocks::Clocks;
+
+/// Blocks in consensus at a time.
+const IN_FLIGHT_MAX: usize = 1;
+/// Envelopes that wait in the cutter, in bytes: beyond it the queue before it fills and senders wait.
+const WAITING_BYTES_MAX: u64 = 64 << 20;
+/// Transactions remembered as committed: a minute of a busy channel; older ones are looked up on disk.
+const RECENT_MAX: usize = 100_000;
+/// How often one block is proposed anew after it was dropped, before its senders are told.
+const DROPS_MAX: u32 = 5;
+/// Nonces tried before the search looks whether it is still wanted: about a tenth of a second.
+const NONCES_A_STEP: u64 = 1 << 18;
+
+/// An admitted envelope that waits for its block.
+pub struct Submission {
+    /// The envelope.
+    pub envelope: Bytes,
+    /// Its transaction.
+    pub tx_id: TxId,
+    /// Where the answer goes.
+    pub reply: oneshot::Sender<Verdict>,
+}
+
+/// What became of an envelope.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is in a block.
+    Ordered(BlockNumber),
+    /// This consenter does not lead; the envelope may be given to the one that does.
+    NotLeader,
+    /// It cannot be ordered here.
+    Failed(String),
+}
+
+/// What the loop needs.
+pub struct LeaderParts {
+    /// The chain.
+    pub chain: Arc<Chain>,
+    /// Consensus.
+    pub backend: Arc<dyn OrderingBackend>,
+    /// The consenters' clocks.
+    pub clocks: Arc<Clocks>,
+    /// Envelopes to order.
+    pub submissions: mpsc::Receiver<Submission>,
+}
+
+type Item = (TxId, Bytes);
+type Outcome = (Vec<Item>, Result<Applied, ProposeError>);
+
+struct Leader {
+    chain: Arc<Chain>,
+    backend: Arc<dyn OrderingBackend>,
+    clocks: Arc<Clocks>,
+    leadership: watch::Receiver<Leadership>,
+    cutter: BlockCutter<Item>,
+    recent: RecentTransactions,
+    replies: BTreeMap<TxId, Vec<oneshot::Sender<Verdict>>>,
+    in_flight: Option<BoxFuture<'static, Outcome>>,
+    drops: u32,
+}
+
+/// Runs the loop until `shutdown` turns true or the senders of envelopes are gone.
+pub async fn lead(parts: LeaderParts, mut shutdown: watch::Receiver<bool>) {
+    let LeaderParts { chain, backend, clocks, mut submissions } = parts;
+    let batch = chain.bundle().config().orderer.batch.clone();
+    let leadership = backend.leadership();
+    let mut changes = leadership.clone();
+    let mut leader = Leader {
+        cutter: BlockCutter::new(batch, IN_FLIGHT_MAX),
+        recent: RecentTransactions::new(RECENT_MAX),
+        replies: BTreeMap::new(),
+        in_flight: None,
+        drops: 0,
+        chain,
+        backend,
+        clocks,
+        leadership,
+    };
+    loop {
+        let has_room = leader.cutter.waiting_bytes() < WAITING_BYTES_MAX;
+        let wait = leader.wait();
+        tokio::select! {
+            _ = shutdown.wait_for(|ends| *ends) => break,
+            changed = changes.changed() => {
+                if changed.is_err() {
+                    break;
+                }
+                leader.leadership_changed();
+            }
+            submission = submissions.recv(), if has_room => match submission {
+                Some(submission) => leader.submitted(submission),
+                None => break,
+            },
+            outcome = in_flight(&mut leader.in_flight) => {
+                leader.in_flight = None;
+                leader.completed(outcome);
+            }
+            () = sleep(wait) => leader.tick(),
+        }
+    }
+    leader.give_up(&Verdict::NotLeader);
+}
+
+/// The outcome of the block in consensus; never, where none is.
+async fn in_flight(future: &mut Option<BoxFuture<'static, Outcome>>) -> Outcome {
+    match future {
+        Some(future) => future.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn sleep(wait: Option<Duration>) {
+    match wait {
+        Some(wait) => tokio::time::sleep(wait).await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Leader {
+    fn is_ready(&self) -> bool {
+        self.leadership.borrow().is_ready
+    }
+
+    fn wait(&self) -> Option<Duration> {
+        let deadline_ms = self.cutter.deadline_ms()?;
+        Some(Duration::from_millis(deadline_ms.saturating_sub(self.clocks.now_ms())))
+    }
+
+    fn submitted(&mut self, submission: Submission) {
+        let Submission { envelope, tx_id, reply } = submission;
+        if !self.is_ready() {
+            let _ = reply.send(Verdict::NotLeader);
+            return;
+        }
+        match self.block_of(&tx_id) {
+            Ok(Some(number)) => {
+                let _ = reply.send(Verdict::Ordered(number));
+            }
+            Ok(None) => {
+                let is_new = self.recent.queue(&tx_id);
+                self.replies.entry(tx_id.clone()).or_default().push(reply);
+                if is_new {
+                    let bytes = envelope.len();
+                    let batches = self.cutter.push((tx_id, envelope), bytes, self.clocks.now_ms());
+                    self.propose(batches);
+                }
+            }
+            Err(reason) => {
+                let _ = reply.send(Verdict::Failed(reason));
+            }
+        }
+    }
+
+    fn block_of(&self, tx_id: &TxId) -> Result<Option<BlockNumber>, String> {
+        if let Some(number) = self.recent.committed_in(tx_id) {
+            return Ok(Some(number));
+        }
+        self.chain.block_of(tx_id).map_err(|error| {
+            tracing::error!(%error, "index of transactions unreadable");
+            "this orderer cannot read its ledger".to_owned()
+        })
+    }
+
+    fn tick(&mut self) {
+        let batches = self.cutter.tick(self.clocks.now_ms());
+        self.propose(batches);
+    }
+
+    fn leadership_changed(&mut self) {
+        if !self.is_ready() {
+            for (tx_id, _) in self.cutter.drain() {
+                self.recent.release(&tx_id);
+                self.answer(&tx_id, &Verdict::NotLeader);
+            }
+            // What is in consensus comes back by itself, and was forgotten by the cutter.
+        }
+    }
+
+    fn completed(&mut self, (items, result): Outcome) {
+        match result {
+            Ok(Applied::Block(number)) => {
+                self.drops = 0;
+                for (tx_id, _) in items {
+                    self.recent.commit(&tx_id, number);
+                    self.answer(&tx_id, &Verdict::Ordered(number));
+                }
+            }
+            Ok(Applied::Dropped(reason)) if self.drops < DROPS_MAX && self.is_ready() => {
+                self.drops += 1;
+                tracing::warn!(reason, "proposed block dropped; its envelopes are proposed again");
+                let sized = items.into_iter().map(|item| {
+                    let bytes = item.1.len();
+                    (item, bytes)
+                });
+                self.cutter.requeue(sized.collect(), self.clocks.now_ms());
+            }
+            Ok(Applied::Dropped(_)) => {
+                self.refuse(items, &Verdict::Failed("the block was dropped".to_owned()))
+            }
+            Ok(Applied::Nothing) | Err(ProposeError::NotLeader) => self.refuse(items, &Verdict::NotLeader),
+            Err(ProposeError::Stopped(reason)) => {
+                tracing::error!(reason, "consensus has stopped on this node");
+                self.refuse(items, &Verdict::Failed("consensus has stopped on this orderer".to_owned()));
+            }
+        }
+        let batches = self.cutter.completed(self.clocks.now_ms());
+        self.propose(batches);
+    }
+
+    fn refuse(&mut self, items: Vec<Item>, verdict: &Verdict) {
+        for (tx_id, _) in items {
+            self.recent.release(&tx_id);
+            self.answer(&tx_id, verdict);
+        }
+    }
+
+    fn give_up(&mut self, verdict: &Verdict) {
+        self.cutter.drain();
+        for (_, replies) in std::mem::take(&mut self.replies) {
+            for reply in replies {
+                let _ = reply.send(verdict.clone());
+            }
+        }
+    }
+
+    fn answer(&mut self, tx_id: &TxId, verdict: &Verdict) {
+        for reply in self.replies.remove(tx_id).unwrap_or_default() {
+            // A sender that has left needs no answer.
+            let _ = reply.send(verdict.clone());
+        }
+    }
+
+    /// Gives a batch to consensus. The cutter yields no further one before this one has left.
+    fn propose(&mut self, batches: Vec<Batch<Item>>) {
+        for batch in batches {
+            assert!(self.in_flight.is_none(), "one block is in consensus at a time");
+            let (chain, clocks) = (Arc::clone(&self.chain), Arc::clone(&self.clocks));
+            let (backend, leadership) = (Arc::clone(&self.backend), self.leadership.clone());
+            let future = async move {
+                let items = batch.items;
+                let block = block_of(&chain, &clocks, &items);
+                let result = match sealed(block, &leadership).await {
+                    Some(block) => backend.propose(block.to_bytes().into()).await,
+                    None => Err(ProposeError::NotLeader),
+                };
+                (items, result)
+            };
+            self.in_flight = Some(future.boxed());
+        }
+    }
+}
+
+fn block_of(chain: &Chain, clocks: &Clocks, items: &[Item]) -> Block {
+    let facts = Assembly {
+        previous: &chain.last_header(),
+        last_config: chain.last_config(),
+        difficulty_bits: chain.bundle().config().orderer.difficulty_bits,
+        clocks_ms: &clocks.clocks_ms(),
+    };
+    assemble(&facts, items.iter().map(|(_, envelope)| envelope.clone()).collect())
+}
+
+/// The block with its proof of work, found off the reactor; `None` when leadership ends meanwhile.
+async fn sealed(mut block: Block, leadership: &watch::Receiver<Leadership>) -> Option<Block> {
+    if block.header.proof.difficulty_bits == 0 {
+        return Some(block);
+    }
+    let seal = Arc::new(Seal::new(&block.header));
+    let mut first = 0_u64;
+    while leadership.borrow().is_ready {
+        let (step, last) = (Arc::clone(&seal), first.saturating_add(NONCES_A_STEP));
+        let found = tokio::task::spawn_blocking(move || step.find(first..last)).await;
+        if let Some(nonce) = found.ok().flatten() {
+            block.header.proof.nonce = nonce;
+            return Some(block);
+        }
+        first = last;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests;

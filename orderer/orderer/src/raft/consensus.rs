@@ -1,0 +1,264 @@
+//! Starts openraft over the chain, and answers for it behind [`OrderingBackend`].
+//!
+//! The membership is written once, by the consenter with the lowest number, into a log that is still empty. A block that
+//! is stamped too far ahead of the own clock is refused here, before openraft sees it: no majority, no such block.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use openraft::error::{ClientWriteError, InitializeError, RaftError};
+use openraft::{Config, EmptyNode, Raft, RaftMetrics, ServerState, SnapshotPolicy};
+use ordering::CLOCK_AHEAD_MS_MAX;
+use protocol::limits::BLOCK_BYTES_MAX;
+use protocol::{BlockHeader, RaftMessage, codec};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use tokio::sync::watch;
+
+use super::log_store::LogStore;
+use super::messages::{self, AppendAnswer, AppendMessage, SnapshotMessage, VoteAnswer, VoteMessage};
+use super::network::Network;
+use super::record::{EntryContent, VoteRecord};
+use super::state_machine::StateMachine;
+use super::{NodeId, ProposedBlock, RaftTypes, consenter_of, node_id};
+use crate::backend::{Leadership, OrderingBackend, ProposeError};
+use crate::chain::{Applied, Chain, ChainFault};
+use crate::clocks::Clocks;
+use crate::consenters::ConsenterNetwork;
+
+/// Between two heartbeats: several round trips between hospitals and a loaded disk's fsync (8 ms) fit into it.
+const HEARTBEAT_MS: u64 = 150;
+/// Silence after which a follower stands for election: three heartbeats may be lost before.
+const ELECTION_MS_MIN: u64 = 500;
+/// Spread wide enough that two followers rarely stand at once.
+const ELECTION_MS_MAX: u64 = 900;
+/// A snapshot is small here; its time is that of a slow disk.
+const SNAPSHOT_MS_MAX: u64 = 5_000;
+/// Entries a message to a follower; their bytes are bounded by the log store.
+const ENTRIES_MAX: u64 = 64;
+/// Never reached: no follower is so far behind that it would need a snapshot, since no log is purged.
+const LAG_MAX: u64 = 1 << 48;
+
+/// What consensus is started with.
+pub struct RaftParts {
+    /// The chain.
+    pub chain: Arc<Chain>,
+    /// The way to the other consenters.
+    pub consenters: Arc<dyn ConsenterNetwork>,
+    /// The consenters' clocks.
+    pub clocks: Arc<Clocks>,
+}
+
+/// Why consensus did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum RaftFault {
+    /// The chain's records are unreadable.
+    #[error(transparent)]
+    Chain(#[from] ChainFault),
+    /// The system starts no thread.
+    #[error("no thread for the log")]
+    Thread(#[source] std::io::Error),
+    /// The library refused.
+    #[error("consensus did not start: {0}")]
+    Library(String),
+}
+
+/// Consensus by openraft.
+pub struct RaftConsensus {
+    raft: Raft<RaftTypes>,
+    clocks: Arc<Clocks>,
+    id: NodeId,
+    leadership: watch::Receiver<Leadership>,
+}
+
+impl RaftConsensus {
+    /// Starts consensus; a consenter of an existing channel goes on where it stopped.
+    ///
+    /// # Errors
+    /// [`RaftFault`].
+    pub async fn start(parts: RaftParts) -> Result<Self, RaftFault> {
+        let RaftParts { chain, consenters, clocks } = parts;
+        let library = |error: &dyn std::fmt::Display| RaftFault::Library(error.to_string());
+        let id = node_id(chain.consenter());
+        let count = chain.bundle().config().orderer.consenters.len();
+        let config = Arc::new(config(chain.channel().as_str()).validate().map_err(|error| library(&error))?);
+        let log = LogStore::new(chain.store().clone()).map_err(RaftFault::Thread)?;
+        let state_machine = StateMachine::open(Arc::clone(&chain))?;
+        let network = Network { channel: chain.channel().clone(), consenters, clocks: Arc::clone(&clocks) };
+        let raft =
+            Raft::new(id, config, network, log, state_machine).await.map_err(|error| library(&error))?;
+        let is_initialized = raft.is_initialized().await.map_err(|error| library(&error))?;
+        if !is_initialized && chain.consenter() == 0 {
+            let numbers = 0..u32::try_from(count).unwrap_or(u32::MAX);
+            let members: BTreeMap<NodeId, EmptyNode> =
+                numbers.map(|number| (node_id(number), EmptyNode::new())).collect();
+            match raft.initialize(members).await {
+                // Another consenter was faster: its log has arrived meanwhile.
+                Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => {}
+                Err(error) => return Err(library(&error)),
+            }
+        }
+        let leadership = follow(&raft);
+        Ok(Self { raft, clocks, id, leadership })
+    }
+
+    async fn answer(&self, target: u64, message: RaftMessage) -> Result<Bytes, String> {
+        if target != self.id {
+            return Err(format!(
+                "this is node {}, not node {target}: check the endpoints of the consenters",
+                self.id
+            ));
+        }
+        let malformed = |error: codec::DecodeError| error.to_string();
+        let bytes = match message {
+            RaftMessage::Append(bytes) => {
+                let message: AppendMessage = messages::decode(&bytes).map_err(malformed)?;
+                self.check_clock(&message)?;
+                let response = self.raft.append_entries(message.into_request()).await;
+                codec::encode(&AppendAnswer::from(response.map_err(|error| error.to_string())?))
+            }
+            RaftMessage::Vote(bytes) => {
+                let message: VoteMessage = messages::decode(&bytes).map_err(malformed)?;
+                let response = self.raft.vote(message.into_request()).await;
+                codec::encode(&VoteAnswer::from(response.map_err(|error| error.to_string())?))
+            }
+            RaftMessage::Snapshot(bytes) => {
+                let message: SnapshotMessage = messages::decode(&bytes).map_err(malformed)?;
+                let response = self.raft.install_snapshot(message.into_request()).await;
+                codec::encode(&VoteRecord::from(response.map_err(|error| error.to_string())?.vote))
+            }
+        };
+        Ok(bytes.into())
+    }
+
+    fn check_clock(&self, message: &AppendMessage) -> Result<(), String> {
+        let limit_ms = self.clocks.now_ms().saturating_add(CLOCK_AHEAD_MS_MAX);
+        for entry in &message.entries {
+            let EntryContent::Block(bytes) = &entry.content else { continue };
+            let header = header_of(bytes).map_err(|error| error.to_string())?;
+            if header.timestamp_ms > limit_ms {
+                return Err(format!(
+                    "block {} is stamped {} ms, over {CLOCK_AHEAD_MS_MAX} ms ahead of this consenter's clock: check the \
+                     clocks of both nodes",
+                    header.number, header.timestamp_ms
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl OrderingBackend for RaftConsensus {
+    fn leadership(&self) -> watch::Receiver<Leadership> {
+        self.leadership.clone()
+    }
+
+    fn propose(&self, block: Bytes) -> BoxFuture<'_, Result<Applied, ProposeError>> {
+        async move {
+            match self.raft.client_write(ProposedBlock(block)).await {
+                Ok(response) => Ok(response.data),
+                Err(RaftError::APIError(ClientWriteError::ForwardToLeader(_))) => {
+                    Err(ProposeError::NotLeader)
+                }
+                Err(error) => Err(ProposeError::Stopped(error.to_string())),
+            }
+        }
+        .boxed()
+    }
+
+    fn receive(&self, target: u64, message: RaftMessage) -> BoxFuture<'_, Result<Bytes, String>> {
+        self.answer(target, message).boxed()
+    }
+
+    fn shutdown(&self) -> BoxFuture<'_, ()> {
+        async move {
+            if let Err(error) = self.raft.shutdown().await {
+                tracing::warn!(%error, "consensus did not stop cleanly");
+            }
+        }
+        .boxed()
+    }
+}
+
+fn config(channel: &str) -> Config {
+    Config {
+        cluster_name: channel.to_owned(),
+        heartbeat_interval: HEARTBEAT_MS,
+        election_timeout_min: ELECTION_MS_MIN,
+        election_timeout_max: ELECTION_MS_MAX,
+        install_snapshot_timeout: SNAPSHOT_MS_MAX,
+        max_payload_entries: ENTRIES_MAX,
+        replication_lag_threshold: LAG_MAX,
+        snapshot_policy: SnapshotPolicy::Never,
+        ..Config::default()
+    }
+}
+
+/// The header of a block, without its envelopes.
+fn header_of(block: &[u8]) -> Result<BlockHeader, codec::DecodeError> {
+    #[derive(Deserialize)]
+    struct HeaderFirst(BlockHeader, IgnoredAny, IgnoredAny);
+    let HeaderFirst(header, ..) = codec::decode(block, BLOCK_BYTES_MAX)?;
+    Ok(header)
+}
+
+/// Translates openraft's metrics as they change. The task ends with openraft.
+fn follow(raft: &Raft<RaftTypes>) -> watch::Receiver<Leadership> {
+    let mut metrics = raft.metrics();
+    let first = leadership_of(&metrics.borrow_and_update());
+    let (sender, receiver) = watch::channel(first);
+    tokio::spawn(async move {
+        while metrics.changed().await.is_ok() {
+            let now = leadership_of(&metrics.borrow_and_update());
+            sender.send_if_modified(|known| {
+                let has_changed = *known != now;
+                *known = now;
+                has_changed
+            });
+        }
+        sender.send_replace(Leadership::default());
+    });
+    receiver
+}
+
+fn leadership_of(metrics: &RaftMetrics<NodeId, EmptyNode>) -> Leadership {
+    let has_applied_own = metrics.last_applied.map(|place| place.leader_id) == Some(metrics.vote.leader_id);
+    Leadership {
+        leader: metrics.current_leader.and_then(consenter_of),
+        is_ready: metrics.state == ServerState::Leader && has_applied_own && metrics.running_state.is_ok(),
+        term: metrics.current_term,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::{Block, BlockHash, BlockNumber, ChannelId, Digest, Proof};
+
+    use super::*;
+
+    #[test]
+    fn the_timings_are_what_the_library_accepts() {
+        config("reports").validate().expect("valid");
+    }
+
+    #[test]
+    fn a_header_is_read_without_its_envelopes() {
+        let header = BlockHeader {
+            version: BlockHeader::VERSION,
+            channel: ChannelId::new("reports").expect("valid"),
+            number: BlockNumber(4),
+            previous_hash: BlockHash::ZERO,
+            data_hash: Digest::ZERO,
+            timestamp_ms: 12,
+            last_config: BlockNumber(0),
+            proof: Proof::default(),
+        };
+        let envelopes = vec![Bytes::from_static(b"one"), Bytes::from_static(b"two")];
+        let bytes = Block { header: header.clone(), envelopes, signatures: Vec::new() }.to_bytes();
+        assert_eq!(header_of(&bytes).expect("reads"), header);
+        assert!(header_of(&bytes[..bytes.len() - 1]).is_err());
+    }
+}

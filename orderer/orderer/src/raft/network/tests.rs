@@ -1,0 +1,83 @@
+//! Entries that take longer than openraft waits arrive once.
+
+use std::sync::Mutex;
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use openraft::testing::{blank_ent, log_id};
+use tokio::sync::Notify;
+
+use super::*;
+
+/// A consenter that answers when the test lets it.
+#[derive(Default)]
+struct Slow {
+    calls: Mutex<Vec<usize>>,
+    answers: Notify,
+}
+
+impl ConsenterNetwork for Slow {
+    fn call(
+        &self,
+        _: u32,
+        request: ConsensusRequest,
+        _: Duration,
+    ) -> BoxFuture<'_, Result<ConsensusReply, CallError>> {
+        async move {
+            let ConsensusRequest::Raft { message: RaftMessage::Append(bytes), .. } = request else {
+                return Err(CallError::Refused("only entries are asked".to_owned()));
+            };
+            let message: AppendMessage = messages::decode(&bytes).expect("decodes");
+            self.calls.lock().expect("unpoisoned").push(message.entries.len());
+            if !message.entries.is_empty() {
+                self.answers.notified().await;
+            }
+            let reply = codec::encode(&AppendAnswer::Success).into();
+            Ok(ConsensusReply::Raft { clock_ms: 5, reply })
+        }
+        .boxed()
+    }
+
+    fn others(&self) -> Vec<u32> {
+        vec![1]
+    }
+
+    fn missing(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+fn request(indices: std::ops::Range<u64>) -> AppendEntriesRequest<RaftTypes> {
+    AppendEntriesRequest {
+        vote: Vote::new_committed(1, 1),
+        prev_log_id: None,
+        entries: indices.map(|index| blank_ent(1, 1, index)).collect(),
+        leader_commit: Some(log_id(1, 1, 0)),
+    }
+}
+
+#[tokio::test]
+async fn a_repetition_waits_for_the_message_that_is_on_its_way() {
+    let slow = Arc::new(Slow::default());
+    let clocks = Arc::new(Clocks::new(|| 0));
+    let channel = ChannelId::new("reports").expect("valid");
+    let mut network = Network { channel, consenters: slow.clone(), clocks: Arc::clone(&clocks) };
+    let mut peer = network.new_client(2, &EmptyNode::new()).await;
+    let option = || RPCOption::new(Duration::from_millis(1));
+
+    for _ in 0..3 {
+        let impatient =
+            tokio::time::timeout(Duration::from_millis(1), peer.append_entries(request(1..3), option()));
+        assert!(impatient.await.is_err(), "openraft loses patience");
+    }
+    peer.append_entries(request(0..0), option()).await.expect("a heartbeat passes by");
+    slow.answers.notify_one();
+    let answer = peer.append_entries(request(1..3), option()).await.expect("answered");
+    assert_eq!(answer, AppendEntriesResponse::Success);
+    assert_eq!(*slow.calls.lock().expect("unpoisoned"), [2, 0], "the entries were sent once");
+    assert_eq!(clocks.clocks_ms(), [0, 5], "the answer's clock is kept");
+
+    slow.answers.notify_one();
+    peer.append_entries(request(3..4), option()).await.expect("other entries are sent");
+    assert_eq!(*slow.calls.lock().expect("unpoisoned"), [2, 0, 1]);
+}

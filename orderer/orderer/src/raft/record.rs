@@ -1,0 +1,237 @@
+//! The encodings of what Raft keeps on disk: log entries, votes, log ids, memberships.
+//!
+//! MessagePack of our own types, each stored record beginning with its version. openraft's types never reach the disk,
+//! so that another release of the library reads the same folders.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use openraft::{
+    CommittedLeaderId, EmptyNode, Entry, EntryPayload, LogId, Membership, StoredMembership, Vote,
+};
+use protocol::codec::{self, DecodeError};
+use protocol::limits::{BLOCK_BYTES_MAX, NODE_MESSAGE_BYTES_MAX};
+use serde::{Deserialize, Serialize};
+
+use super::{NodeId, ProposedBlock, RaftTypes};
+
+/// The version of every record that this release writes.
+pub const VERSION: u16 = 1;
+/// A block and the record around it.
+const ENTRY_BYTES_MAX: usize = BLOCK_BYTES_MAX + NODE_MESSAGE_BYTES_MAX;
+
+/// A place in the log, with the leader that wrote it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogPlace {
+    pub term: u64,
+    pub leader: NodeId,
+    pub index: u64,
+}
+
+/// A vote, given or won.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VoteRecord {
+    pub term: u64,
+    pub node: NodeId,
+    pub committed: bool,
+}
+
+/// Who votes: one list, or two while the list changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MembershipRecord {
+    pub voters: Vec<Vec<NodeId>>,
+    pub nodes: Vec<NodeId>,
+}
+
+/// What a log entry holds.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EntryContent {
+    Blank,
+    Block(Bytes),
+    Membership(MembershipRecord),
+}
+
+/// One entry of the log.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EntryRecord {
+    pub version: u16,
+    pub place: LogPlace,
+    pub content: EntryContent,
+}
+
+/// What a state machine has applied, besides its blocks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AppliedRecord {
+    pub version: u16,
+    pub last: Option<LogPlace>,
+    pub membership_at: Option<LogPlace>,
+    pub membership: MembershipRecord,
+}
+
+impl From<LogId<NodeId>> for LogPlace {
+    fn from(id: LogId<NodeId>) -> Self {
+        Self { term: id.leader_id.term, leader: id.leader_id.node_id, index: id.index }
+    }
+}
+
+impl From<LogPlace> for LogId<NodeId> {
+    fn from(place: LogPlace) -> Self {
+        Self::new(CommittedLeaderId::new(place.term, place.leader), place.index)
+    }
+}
+
+impl From<Vote<NodeId>> for VoteRecord {
+    fn from(vote: Vote<NodeId>) -> Self {
+        Self { term: vote.leader_id.term, node: vote.leader_id.node_id, committed: vote.committed }
+    }
+}
+
+impl From<VoteRecord> for Vote<NodeId> {
+    fn from(record: VoteRecord) -> Self {
+        if record.committed {
+            Self::new_committed(record.term, record.node)
+        } else {
+            Self::new(record.term, record.node)
+        }
+    }
+}
+
+impl From<&Membership<NodeId, EmptyNode>> for MembershipRecord {
+    fn from(membership: &Membership<NodeId, EmptyNode>) -> Self {
+        let voters = membership.get_joint_config().iter().map(|voters| voters.iter().copied().collect());
+        Self { voters: voters.collect(), nodes: membership.nodes().map(|(node, _)| *node).collect() }
+    }
+}
+
+impl From<MembershipRecord> for Membership<NodeId, EmptyNode> {
+    fn from(record: MembershipRecord) -> Self {
+        let voters: Vec<BTreeSet<NodeId>> =
+            record.voters.into_iter().map(|voters| voters.into_iter().collect()).collect();
+        let nodes: BTreeMap<NodeId, EmptyNode> =
+            record.nodes.into_iter().map(|node| (node, EmptyNode::new())).collect();
+        Self::new(voters, nodes)
+    }
+}
+
+impl From<&Entry<RaftTypes>> for EntryRecord {
+    fn from(entry: &Entry<RaftTypes>) -> Self {
+        let content = match &entry.payload {
+            EntryPayload::Blank => EntryContent::Blank,
+            EntryPayload::Normal(block) => EntryContent::Block(block.0.clone()),
+            EntryPayload::Membership(membership) => EntryContent::Membership(membership.into()),
+        };
+        Self { version: VERSION, place: entry.log_id.into(), content }
+    }
+}
+
+impl From<EntryRecord> for Entry<RaftTypes> {
+    fn from(record: EntryRecord) -> Self {
+        let payload = match record.content {
+            EntryContent::Blank => EntryPayload::Blank,
+            EntryContent::Block(bytes) => EntryPayload::Normal(ProposedBlock(bytes)),
+            EntryContent::Membership(membership) => EntryPayload::Membership(membership.into()),
+        };
+        Self { log_id: record.place.into(), payload }
+    }
+}
+
+impl AppliedRecord {
+    /// The record of a state machine.
+    pub fn new(last: Option<LogId<NodeId>>, membership: &StoredMembership<NodeId, EmptyNode>) -> Self {
+        Self {
+            version: VERSION,
+            last: last.map(Into::into),
+            membership_at: membership.log_id().map(Into::into),
+            membership: membership.membership().into(),
+        }
+    }
+
+    /// The membership, with the place where it was written.
+    pub fn stored_membership(&self) -> StoredMembership<NodeId, EmptyNode> {
+        StoredMembership::new(self.membership_at.map(Into::into), self.membership.clone().into())
+    }
+}
+
+/// Reads an entry of the log.
+pub fn decode_entry(bytes: &[u8]) -> Result<Entry<RaftTypes>, DecodeError> {
+    let record: EntryRecord = codec::decode(bytes, ENTRY_BYTES_MAX)?;
+    codec::expect_version("EntryRecord", record.version, VERSION)?;
+    Ok(record.into())
+}
+
+/// Reads what was applied.
+pub fn decode_applied(bytes: &[u8]) -> Result<AppliedRecord, DecodeError> {
+    let record: AppliedRecord = codec::decode(bytes, NODE_MESSAGE_BYTES_MAX)?;
+    codec::expect_version("AppliedRecord", record.version, VERSION)?;
+    Ok(record)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place() -> LogPlace {
+        LogPlace { term: 3, leader: 2, index: 700 }
+    }
+
+    fn membership() -> MembershipRecord {
+        MembershipRecord { voters: vec![vec![1, 2, 3], vec![2, 3, 4]], nodes: vec![1, 2, 3, 4] }
+    }
+
+    #[test]
+    fn every_kind_of_entry_reads_back_through_the_librarys_type() {
+        let rows = [
+            EntryContent::Blank,
+            EntryContent::Block(Bytes::from_static(b"block")),
+            EntryContent::Membership(membership()),
+        ];
+        for content in rows {
+            let record = EntryRecord { version: VERSION, place: place(), content };
+            let bytes = codec::encode(&record);
+            let entry = decode_entry(&bytes).expect("reads back");
+            assert_eq!(codec::encode(&EntryRecord::from(&entry)), bytes);
+            for cut in 0..bytes.len() {
+                assert!(decode_entry(&bytes[..cut]).is_err(), "cut at {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_bytes_on_disk_are_frozen() {
+        let block = EntryContent::Block(Bytes::from_static(&[7]));
+        let record = EntryRecord { version: VERSION, place: place(), content: block };
+        let bytes = codec::encode(&record);
+        // [version, [term, leader, index], {"Block": bin}]
+        let golden =
+            [0x93, 1, 0x93, 3, 2, 0xcd, 0x02, 0xbc, 0x81, 0xa5, b'B', b'l', b'o', b'c', b'k', 0xc4, 1, 7];
+        assert_eq!(bytes, golden);
+        let vote = VoteRecord { term: 1, node: 2, committed: true };
+        assert_eq!(codec::encode(&vote), [0x93, 1, 2, 0xc3]);
+        let applied = AppliedRecord {
+            version: VERSION,
+            last: Some(place()),
+            membership_at: None,
+            membership: MembershipRecord { voters: vec![vec![1]], nodes: vec![1] },
+        };
+        let golden = [0x94, 1, 0x93, 3, 2, 0xcd, 0x02, 0xbc, 0xc0, 0x92, 0x91, 0x91, 1, 0x91, 1];
+        assert_eq!(codec::encode(&applied), golden);
+    }
+
+    #[test]
+    fn a_newer_version_is_refused() {
+        let record = EntryRecord { version: 2, place: place(), content: EntryContent::Blank };
+        let error = decode_entry(&codec::encode(&record)).expect_err("newer");
+        assert!(error.to_string().contains("newer release"), "{error}");
+    }
+
+    #[test]
+    fn votes_and_places_read_back_through_the_librarys_types() {
+        for committed in [false, true] {
+            let record = VoteRecord { term: 9, node: 3, committed };
+            assert_eq!(VoteRecord::from(Vote::from(record)), record);
+        }
+        assert_eq!(LogPlace::from(LogId::from(place())), place());
+        let library: Membership<NodeId, EmptyNode> = membership().into();
+        assert_eq!(MembershipRecord::from(&library), membership());
+    }
+}

@@ -1,0 +1,111 @@
+//! The consenters' signatures on their way: own ones to all others, and those that are missing asked for.
+//!
+//! Each other consenter has a queue of its own, so that one that is down delays nobody. What is lost on the way is asked
+//! for: soon where blocks wait for it, else now and then, which tells at the same time who is reached.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use protocol::{BlockNumber, ConsensusReply, ConsensusRequest, SignatureShare};
+use tokio::sync::{mpsc, watch};
+
+use crate::chain::Chain;
+use crate::consensus_service::SHARES_MAX;
+use crate::consenters::ConsenterNetwork;
+
+/// Signatures that wait for one consenter; what does not fit is asked for later.
+const QUEUE_MAX: usize = 1024;
+/// A call with signatures.
+const CALL_TIMEOUT: Duration = Duration::from_secs(2);
+/// Between two questions while blocks wait for signatures.
+const ASK_PAUSE: Duration = Duration::from_millis(200);
+/// Between two signs of life while none is missing.
+const IDLE_PAUSE: Duration = Duration::from_secs(1);
+
+/// Sends own signatures and asks for missing ones until `shutdown` turns true.
+pub async fn share(
+    chain: Arc<Chain>,
+    consenters: Arc<dyn ConsenterNetwork>,
+    mut own: mpsc::Receiver<SignatureShare>,
+    mut shutdown: watch::Receiver<bool>,
+) {
+    let mut queues = Vec::new();
+    for consenter in consenters.others() {
+        let (queue, waiting) = mpsc::channel(QUEUE_MAX);
+        queues.push(queue);
+        tokio::spawn(send(Arc::clone(&chain), Arc::clone(&consenters), consenter, waiting));
+        tokio::spawn(ask(Arc::clone(&chain), Arc::clone(&consenters), consenter, shutdown.clone()));
+    }
+    loop {
+        tokio::select! {
+            _ = shutdown.wait_for(|ends| *ends) => return,
+            share = own.recv() => match share {
+                Some(share) => for queue in &queues {
+                    // A full queue belongs to a consenter that is down; it will ask.
+                    let _ = queue.try_send(share.clone());
+                },
+                None => return,
+            },
+        }
+    }
+}
+
+async fn send(
+    chain: Arc<Chain>,
+    consenters: Arc<dyn ConsenterNetwork>,
+    consenter: u32,
+    mut waiting: mpsc::Receiver<SignatureShare>,
+) {
+    let mut shares = Vec::new();
+    while waiting.recv_many(&mut shares, SHARES_MAX).await > 0 {
+        let shares = std::mem::take(&mut shares);
+        let request = ConsensusRequest::Share { channel: chain.channel().clone(), shares };
+        if let Err(error) = consenters.call(consenter, request, CALL_TIMEOUT).await {
+            tracing::debug!(consenter, %error, "signatures not sent");
+        }
+    }
+}
+
+async fn ask(
+    chain: Arc<Chain>,
+    consenters: Arc<dyn ConsenterNetwork>,
+    consenter: u32,
+    mut shutdown: watch::Receiver<bool>,
+) {
+    loop {
+        let first = chain.first_unsigned();
+        let from = first.unwrap_or(BlockNumber(u64::MAX));
+        let request = ConsensusRequest::Shares { channel: chain.channel().clone(), from };
+        let count = match consenters.call(consenter, request, CALL_TIMEOUT).await {
+            Ok(ConsensusReply::Shares(shares)) => take(&chain, consenter, shares).await,
+            Ok(_) => 0,
+            Err(error) => {
+                tracing::debug!(consenter, %error, "consenter not reached");
+                0
+            }
+        };
+        let pause = match (first, count) {
+            // As long as it helps, the next ones are asked for at once.
+            (Some(_), 1..) => Duration::ZERO,
+            (Some(_), 0) => ASK_PAUSE,
+            (None, _) => IDLE_PAUSE,
+        };
+        tokio::select! {
+            _ = shutdown.wait_for(|ends| *ends) => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+async fn take(chain: &Arc<Chain>, consenter: u32, shares: Vec<SignatureShare>) -> usize {
+    let chain = Arc::clone(chain);
+    let added = tokio::task::spawn_blocking(move || chain.add_shares(consenter, shares)).await;
+    match added {
+        Ok(Ok(count)) => count,
+        Ok(Err(error)) => {
+            tracing::error!(%error, "signatures not stored");
+            0
+        }
+        Err(_) => 0,
+    }
+}

@@ -1,0 +1,163 @@
+//! Whether a block that consensus hands back continues the chain, and whether a consenter may sign it.
+//!
+//! Runs on every consenter when it applies an entry, never when it appends one: what is appended may still be
+//! overwritten. A refused block is not stored and not signed; its envelopes are proposed again by the leader. The clock
+//! of the consenter is no matter here, since every consenter must come to the same verdict; a block from the future is
+//! refused earlier, at append, by whoever receives it ([`CLOCK_AHEAD_MS_MAX`]).
+
+use protocol::{Block, BlockHash, BlockHeader, BlockNumber, ChannelConfig, ChannelId, Digest, data_hash};
+
+use crate::filter::{BroadcastRejection, inspect};
+
+/// How far a block may be stamped ahead of a consenter's own clock: more than NTP ever leaves between two nodes, less
+/// than anybody gains by dating ahead.
+pub const CLOCK_AHEAD_MS_MAX: u64 = 60_000;
+
+/// Why a block is not applied.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AppliedRefusal {
+    /// Not the next block: a leader that lost its place proposed it.
+    #[error("block {found} comes where block {expected} is due")]
+    Number {
+        /// Its number.
+        found: BlockNumber,
+        /// The number that is due.
+        expected: BlockNumber,
+    },
+    /// Not a continuation of the last block.
+    #[error("block {number} names {found} as the hash before it, and that is {expected}")]
+    PreviousHash {
+        /// Its number.
+        number: BlockNumber,
+        /// What its header says.
+        found: BlockHash,
+        /// The hash of the last header.
+        expected: BlockHash,
+    },
+    /// For another channel.
+    #[error("block {number} belongs to channel {found}")]
+    Channel {
+        /// Its number.
+        number: BlockNumber,
+        /// Its channel.
+        found: ChannelId,
+    },
+    /// Envelopes and header disagree.
+    #[error("block {number} has data hash {found}, and its envelopes have {expected}")]
+    DataHash {
+        /// Its number.
+        number: BlockNumber,
+        /// What its header says.
+        found: Digest,
+        /// The root over its envelopes.
+        expected: Digest,
+    },
+    /// The seal is missing or of another difficulty.
+    #[error("block {number} is not sealed with the {difficulty_bits} bits that the channel asks for")]
+    Proof {
+        /// Its number.
+        number: BlockNumber,
+        /// The difficulty in force.
+        difficulty_bits: u8,
+    },
+    /// Time falls or stands.
+    #[error("block {number} is stamped {found} ms, and the block before it {previous} ms")]
+    Time {
+        /// Its number.
+        number: BlockNumber,
+        /// Its time.
+        found: u64,
+        /// The time before.
+        previous: u64,
+    },
+    /// The configuration in force is another.
+    #[error("block {number} names block {found} as its configuration, and that is block {expected}")]
+    LastConfig {
+        /// Its number.
+        number: BlockNumber,
+        /// What its header says.
+        found: BlockNumber,
+        /// The configuration in force.
+        expected: BlockNumber,
+    },
+    /// No envelopes, or more than the channel allows.
+    #[error("block {number} holds {count} envelopes; 1 to {max} are allowed")]
+    Count {
+        /// Its number.
+        number: BlockNumber,
+        /// Its envelopes.
+        count: usize,
+        /// The channel's limit.
+        max: u32,
+    },
+    /// It holds an envelope that the filters refuse.
+    #[error("envelope {place} of block {number} is refused: {rejection}")]
+    Envelope {
+        /// Its number.
+        number: BlockNumber,
+        /// The envelope's place, from 0.
+        place: usize,
+        /// Why.
+        rejection: BroadcastRejection,
+    },
+}
+
+/// Judges `block` against the header before it and the configuration in force, which stands in block `last_config`.
+///
+/// # Errors
+/// [`AppliedRefusal`] with the first rule that the block breaks.
+pub fn check_applied(
+    block: &Block,
+    previous: &BlockHeader,
+    config: &ChannelConfig,
+    last_config: BlockNumber,
+) -> Result<(), AppliedRefusal> {
+    let header = &block.header;
+    let number = header.number;
+    check_link(header, previous)?;
+    if header.last_config != last_config {
+        return Err(AppliedRefusal::LastConfig { number, found: header.last_config, expected: last_config });
+    }
+    let difficulty_bits = config.orderer.difficulty_bits;
+    if header.proof.difficulty_bits != difficulty_bits || !header.is_sealed() {
+        return Err(AppliedRefusal::Proof { number, difficulty_bits });
+    }
+    let (count, max) = (block.envelopes.len(), config.orderer.batch.max_message_count);
+    if count == 0 || count as u64 > u64::from(max) {
+        return Err(AppliedRefusal::Count { number, count, max });
+    }
+    let expected = data_hash(&block.envelopes);
+    if header.data_hash != expected {
+        return Err(AppliedRefusal::DataHash { number, found: header.data_hash, expected });
+    }
+    for (place, envelope) in block.envelopes.iter().enumerate() {
+        inspect(envelope, config).map_err(|rejection| AppliedRefusal::Envelope {
+            number,
+            place,
+            rejection,
+        })?;
+    }
+    Ok(())
+}
+
+fn check_link(header: &BlockHeader, previous: &BlockHeader) -> Result<(), AppliedRefusal> {
+    let number = header.number;
+    if header.channel != previous.channel {
+        return Err(AppliedRefusal::Channel { number, found: header.channel.clone() });
+    }
+    if number != previous.number.next() {
+        return Err(AppliedRefusal::Number { found: number, expected: previous.number.next() });
+    }
+    let expected = previous.hash();
+    if header.previous_hash != expected {
+        return Err(AppliedRefusal::PreviousHash { number, found: header.previous_hash, expected });
+    }
+    if header.timestamp_ms <= previous.timestamp_ms {
+        let (found, previous) = (header.timestamp_ms, previous.timestamp_ms);
+        return Err(AppliedRefusal::Time { number, found, previous });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,165 @@
+//! When a block is cut, and what goes into it.
+//!
+//! Decides over envelopes that passed the filters, in the order of their arrival. A block is cut when nothing is in
+//! flight in consensus, when the batch is full, or when the oldest envelope has waited for the channel's timeout: one
+//! client waits for no timer, many clients fill blocks (Fabric's three limits, and one rule more).
+//!
+//! It never reorders, drops or repeats an envelope. Time is an argument; whoever holds the cutter wakes it at
+//! [`BlockCutter::deadline_ms`].
+
+use std::collections::VecDeque;
+
+use protocol::BatchConfig;
+
+/// Envelopes of one block, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch<T> {
+    /// The envelopes with whatever their owner attached to them.
+    pub items: Vec<T>,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+struct Waiting<T> {
+    item: T,
+    bytes: u64,
+    arrived_ms: u64,
+}
+
+/// Collects envelopes and cuts them into batches. `T` is the envelope with what its owner attached to it.
+pub struct BlockCutter<T> {
+    limits: BatchConfig,
+    in_flight_max: usize,
+    in_flight: usize,
+    waiting: VecDeque<Waiting<T>>,
+    waiting_bytes: u64,
+}
+
+impl<T> BlockCutter<T> {
+    /// An empty cutter that lets at most `in_flight_max` blocks be in consensus at a time.
+    #[must_use]
+    pub fn new(limits: BatchConfig, in_flight_max: usize) -> Self {
+        let waiting = VecDeque::new();
+        Self { limits, in_flight_max: in_flight_max.max(1), in_flight: 0, waiting, waiting_bytes: 0 }
+    }
+
+    /// Takes an envelope of `bytes` bytes; returns the batches to be proposed now.
+    pub fn push(&mut self, item: T, bytes: usize, now_ms: u64) -> Vec<Batch<T>> {
+        let bytes = bytes as u64;
+        self.waiting_bytes += bytes;
+        self.waiting.push_back(Waiting { item, bytes, arrived_ms: now_ms });
+        self.cut(now_ms)
+    }
+
+    /// Time has passed; returns the batches to be proposed now.
+    pub fn tick(&mut self, now_ms: u64) -> Vec<Batch<T>> {
+        self.cut(now_ms)
+    }
+
+    /// A proposed batch has left consensus, whatever became of it; returns the batches to be proposed now.
+    pub fn completed(&mut self, now_ms: u64) -> Vec<Batch<T>> {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        self.cut(now_ms)
+    }
+
+    /// Puts envelopes whose block was dropped back to the front, in their order. Call before [`BlockCutter::completed`].
+    pub fn requeue(&mut self, items: Vec<(T, usize)>, now_ms: u64) {
+        for (item, bytes) in items.into_iter().rev() {
+            let bytes = bytes as u64;
+            self.waiting_bytes += bytes;
+            self.waiting.push_front(Waiting { item, bytes, arrived_ms: now_ms });
+        }
+    }
+
+    /// Gives up: returns all envelopes that wait. What is in flight stays so until [`BlockCutter::completed`].
+    pub fn drain(&mut self) -> Vec<T> {
+        self.waiting_bytes = 0;
+        self.waiting.drain(..).map(|waiting| waiting.item).collect()
+    }
+
+    /// The limits for the blocks to come, after a change of configuration.
+    pub fn set_limits(&mut self, limits: BatchConfig) {
+        self.limits = limits;
+    }
+
+    /// When [`BlockCutter::tick`] is due; `None` while no envelope waits for a timer.
+    #[must_use]
+    pub fn deadline_ms(&self) -> Option<u64> {
+        if self.in_flight >= self.in_flight_max {
+            return None;
+        }
+        self.waiting.front().map(|oldest| oldest.arrived_ms.saturating_add(u64::from(self.limits.timeout_ms)))
+    }
+
+    /// How many envelopes wait.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Whether no envelope waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Bytes of the envelopes that wait.
+    #[must_use]
+    pub fn waiting_bytes(&self) -> u64 {
+        self.waiting_bytes
+    }
+
+    /// Batches in consensus.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    fn cut(&mut self, now_ms: u64) -> Vec<Batch<T>> {
+        let mut batches = Vec::new();
+        while self.is_due(now_ms) {
+            batches.push(self.take());
+            self.in_flight += 1;
+        }
+        batches
+    }
+
+    fn is_due(&self, now_ms: u64) -> bool {
+        let Some(oldest) = self.waiting.front() else { return false };
+        if self.in_flight >= self.in_flight_max {
+            return false;
+        }
+        let is_full = self.waiting.len() as u64 >= u64::from(self.limits.max_message_count)
+            || self.waiting_bytes >= u64::from(self.limits.preferred_max_bytes);
+        let has_waited = now_ms.saturating_sub(oldest.arrived_ms) >= u64::from(self.limits.timeout_ms);
+        self.in_flight == 0 || is_full || has_waited
+    }
+
+    /// The longest prefix that keeps the limits; an envelope over the preferred bytes travels alone, as in Fabric.
+    fn take(&mut self) -> Batch<T> {
+        let count_max = self.limits.max_message_count.max(1) as usize;
+        let preferred = u64::from(self.limits.preferred_max_bytes.min(self.limits.absolute_max_bytes));
+        let mut batch = Batch { items: Vec::new(), bytes: 0 };
+        while batch.items.len() < count_max {
+            let fits = |next: &Waiting<T>| batch.items.is_empty() || batch.bytes + next.bytes <= preferred;
+            let Some(next) = self.waiting.pop_front_if(|next| fits(next)) else { break };
+            self.waiting_bytes -= next.bytes;
+            batch.bytes += next.bytes;
+            batch.items.push(next.item);
+        }
+        batch
+    }
+}
+
+impl<T> std::fmt::Debug for BlockCutter<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BlockCutter")
+            .field("waiting", &self.waiting.len())
+            .field("waiting_bytes", &self.waiting_bytes)
+            .field("in_flight", &self.in_flight)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

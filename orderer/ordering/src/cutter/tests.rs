@@ -1,0 +1,179 @@
+//! Tables of the cutting rules, and properties over random histories.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn limits() -> BatchConfig {
+    BatchConfig { max_message_count: 3, absolute_max_bytes: 100, preferred_max_bytes: 50, timeout_ms: 200 }
+}
+
+/// What happens to the cutter; the second number is the time.
+#[derive(Clone, Debug)]
+enum Event {
+    Push(usize, u64),
+    Tick(u64),
+    Completed(u64),
+}
+use Event::{Completed, Push, Tick};
+
+/// Numbers the envelopes by their place of arrival and returns the batches as lists of these numbers.
+fn run(in_flight_max: usize, events: &[Event]) -> Vec<Vec<usize>> {
+    let mut cutter = BlockCutter::new(limits(), in_flight_max);
+    let mut pushed = 0;
+    let mut batches = Vec::new();
+    for event in events {
+        let cut = match event {
+            Push(bytes, now_ms) => {
+                pushed += 1;
+                cutter.push(pushed, *bytes, *now_ms)
+            }
+            Tick(now_ms) => cutter.tick(*now_ms),
+            Completed(now_ms) => cutter.completed(*now_ms),
+        };
+        batches.extend(cut.into_iter().map(|batch| batch.items));
+    }
+    batches
+}
+
+#[test]
+fn each_rule_of_cutting() {
+    type Row<'a> = (&'a str, usize, &'a [Event], &'a [&'a [usize]]);
+    let rows: &[Row<'_>] = &[
+        ("one client waits for no timer", 2, &[Push(1, 0)], &[&[1]]),
+        ("while a block is in flight others wait", 2, &[Push(1, 0), Push(1, 1), Tick(199)], &[&[1]]),
+        (
+            "they go when it has left",
+            2,
+            &[Push(1, 0), Push(1, 1), Push(1, 2), Completed(3)],
+            &[&[1], &[2, 3]],
+        ),
+        (
+            "a full count is cut at once",
+            2,
+            &[Push(1, 0), Push(1, 1), Push(1, 1), Push(1, 1)],
+            &[&[1], &[2, 3, 4]],
+        ),
+        ("full bytes are cut at once", 2, &[Push(1, 0), Push(30, 1), Push(20, 1)], &[&[1], &[2, 3]]),
+        (
+            "what does not fit waits for the next",
+            2,
+            &[Push(1, 0), Push(30, 1), Push(21, 1), Completed(2), Completed(3)],
+            &[&[1], &[2], &[3]],
+        ),
+        (
+            "an envelope over the preferred bytes travels alone",
+            3,
+            &[Push(1, 0), Push(10, 1), Push(90, 1)],
+            &[&[1], &[2], &[3]],
+        ),
+        ("the timeout of the oldest ends the wait", 2, &[Push(1, 0), Push(1, 10), Tick(210)], &[&[1], &[2]]),
+        (
+            "no rule exceeds the blocks in flight",
+            1,
+            &[Push(1, 0), Push(50, 1), Push(50, 1), Tick(999)],
+            &[&[1]],
+        ),
+        (
+            "completion releases one at a time",
+            1,
+            &[Push(1, 0), Push(50, 1), Push(50, 1), Completed(2)],
+            &[&[1], &[2]],
+        ),
+        ("nothing waits, nothing is cut", 2, &[Tick(1), Completed(2), Tick(1000)], &[]),
+    ];
+    for (name, in_flight_max, events, verdict) in rows {
+        let verdict: Vec<Vec<usize>> = verdict.iter().map(|batch| batch.to_vec()).collect();
+        assert_eq!(run(*in_flight_max, events), verdict, "{name}");
+    }
+}
+
+#[test]
+fn the_deadline_is_the_oldest_arrival_plus_the_timeout() {
+    let mut cutter = BlockCutter::new(limits(), 2);
+    assert_eq!(cutter.deadline_ms(), None);
+    cutter.push(1, 1, 1_000);
+    assert_eq!(cutter.deadline_ms(), None, "it was cut at once");
+    cutter.push(2, 1, 1_010);
+    cutter.push(3, 1, 1_020);
+    assert_eq!(cutter.deadline_ms(), Some(1_210));
+    assert_eq!(cutter.len(), 2);
+}
+
+#[test]
+fn dropped_envelopes_come_again_before_all_others() {
+    let mut cutter = BlockCutter::new(limits(), 1);
+    assert_eq!(cutter.push(1, 1, 0).len(), 1);
+    cutter.push(3, 1, 0);
+    cutter.requeue(vec![(1, 1), (2, 1)], 0);
+    let batches = cutter.completed(1);
+    assert_eq!(batches, [Batch { items: vec![1, 2, 3], bytes: 3 }]);
+    assert_eq!(cutter.waiting_bytes(), 0);
+}
+
+#[test]
+fn a_drained_cutter_still_knows_what_is_in_flight() {
+    let mut cutter = BlockCutter::new(limits(), 1);
+    cutter.push(1, 1, 0);
+    cutter.push(2, 5, 0);
+    assert_eq!(cutter.drain(), [2]);
+    assert!(cutter.is_empty());
+    assert_eq!((cutter.in_flight(), cutter.waiting_bytes()), (1, 0));
+    assert!(cutter.push(3, 1, 0).is_empty());
+    assert_eq!(cutter.completed(0).len(), 1);
+}
+
+fn events() -> impl Strategy<Value = Vec<(u8, usize, u64)>> {
+    proptest::collection::vec((0_u8..6, 1_usize..=100, 0_u64..120), 0..200)
+}
+
+proptest! {
+    #[test]
+    fn batches_hold_every_envelope_once_in_order_and_keep_the_limits(
+        in_flight_max in 1_usize..4,
+        history in events(),
+    ) {
+        let limits = limits();
+        let mut cutter = BlockCutter::new(limits.clone(), in_flight_max);
+        let (mut now_ms, mut pushed, mut cut) = (0, Vec::new(), Vec::new());
+        for (kind, bytes, passed) in history {
+            now_ms += passed;
+            let batches = match kind {
+                0..4 => {
+                    pushed.push((pushed.len(), bytes));
+                    cutter.push((pushed.len() - 1, bytes), bytes, now_ms)
+                }
+                4 => cutter.tick(now_ms),
+                _ => cutter.completed(now_ms),
+            };
+            for batch in batches {
+                let bytes: usize = batch.items.iter().map(|(_, bytes)| bytes).sum();
+                prop_assert!(!batch.items.is_empty());
+                prop_assert_eq!(batch.bytes, bytes as u64);
+                prop_assert!(batch.items.len() <= limits.max_message_count as usize);
+                prop_assert!(bytes <= limits.absolute_max_bytes as usize);
+                prop_assert!(batch.items.len() == 1 || bytes <= limits.preferred_max_bytes as usize);
+                cut.extend(batch.items);
+            }
+            prop_assert!(cutter.in_flight() <= in_flight_max);
+            prop_assert!(cutter.in_flight() > 0 || cutter.is_empty(), "nothing waits while nothing is in flight");
+        }
+        let mut rest = cutter.drain();
+        cut.append(&mut rest);
+        prop_assert_eq!(cut, pushed);
+    }
+
+    #[test]
+    fn no_envelope_waits_beyond_its_timeout_while_there_is_room(arrivals in proptest::collection::vec(0_u64..150, 1..40)) {
+        let mut cutter = BlockCutter::new(limits(), usize::MAX);
+        let mut now_ms = 0;
+        cutter.push(0, 1, now_ms);
+        for (number, passed) in arrivals.into_iter().enumerate() {
+            while let Some(due) = cutter.deadline_ms().filter(|due| *due <= now_ms + passed) {
+                prop_assert!(!cutter.tick(due).is_empty(), "a tick at the deadline cuts");
+            }
+            now_ms += passed;
+            cutter.push(number + 1, 1, now_ms);
+        }
+    }
+}

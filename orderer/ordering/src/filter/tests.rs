@@ -1,0 +1,149 @@
+//! One row a rule of the filters, its verdict last.
+
+use protocol::fabric::SignatureHeader as Signed;
+
+use super::*;
+use crate::world::{NOW_MS, World, signed};
+
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+
+fn status_of(envelope: &[u8], bundle: &configtx::ConfigBundle, at_ms: u64) -> (Status, String) {
+    match admit(envelope, bundle, at_ms) {
+        Ok(_) => (Status::Success, String::new()),
+        Err(rejection) => (rejection.status(), rejection.to_string()),
+    }
+}
+
+#[test]
+fn each_rule_of_the_filters() {
+    let world = World::new(&[7050, 7051, 7052]);
+    let foreign = World::new(&[7050]);
+    let bundle = world.bundle();
+    let good = world.envelope(0, 1);
+    let mut forged = Envelope::decode(&good[..]).expect("an envelope");
+    forged.payload = Envelope::decode(&world.envelope(0, 2)[..]).expect("an envelope").payload;
+    let huge = vec![0; (1 << 20) + 1];
+    let headers = |change: fn(&mut ChannelHeader, &mut Signed)| world.envelope_with(0, 3, change);
+    let rows: Vec<(&str, Vec<u8>, u64, Status, &str)> = vec![
+        ("a member's transaction", good.to_vec(), NOW_MS, Status::Success, ""),
+        ("another member's", world.envelope(2, 1).to_vec(), NOW_MS, Status::Success, ""),
+        ("one byte too many", huge, NOW_MS, Status::RequestEntityTooLarge, "1048577 bytes"),
+        ("the limit is named", vec![0; 1 << 21], NOW_MS, Status::RequestEntityTooLarge, "is 1048576"),
+        ("no protobuf", b"\xff\xff\xff".to_vec(), NOW_MS, Status::BadRequest, "no Envelope"),
+        ("empty", Vec::new(), NOW_MS, Status::BadRequest, "no header"),
+        (
+            "another channel",
+            headers(|header, _| header.channel_id = "other".to_owned()).to_vec(),
+            NOW_MS,
+            Status::NotFound,
+            "'other' is not served here; served: reports",
+        ),
+        (
+            "a configuration update",
+            headers(|header, _| header.r#type = HeaderType::ConfigUpdate as i32).to_vec(),
+            NOW_MS,
+            Status::NotImplemented,
+            "not ordered in this release",
+        ),
+        (
+            "a configuration",
+            headers(|header, _| header.r#type = HeaderType::Config as i32).to_vec(),
+            NOW_MS,
+            Status::BadRequest,
+            "header type 1",
+        ),
+        (
+            "an unknown type",
+            headers(|header, _| header.r#type = 77).to_vec(),
+            NOW_MS,
+            Status::BadRequest,
+            "header type 77",
+        ),
+        (
+            "another transaction's id",
+            headers(|header, _| header.tx_id = "00".repeat(32)).to_vec(),
+            NOW_MS,
+            Status::BadRequest,
+            "is not hex(SHA-256(nonce || creator))",
+        ),
+        (
+            "no nonce",
+            headers(|_, signature| signature.nonce.clear()).to_vec(),
+            NOW_MS,
+            Status::BadRequest,
+            "nonce",
+        ),
+        (
+            "no creator",
+            headers(|_, signature| signature.creator.clear()).to_vec(),
+            NOW_MS,
+            Status::BadRequest,
+            "names no creator",
+        ),
+        ("an epoch", headers(|header, _| header.epoch = 1).to_vec(), NOW_MS, Status::BadRequest, "epoch"),
+        ("a stranger's", foreign.envelope(0, 1).to_vec(), NOW_MS, Status::Forbidden, "creator refused"),
+        ("an expired certificate", good.to_vec(), NOW_MS + 3651 * DAY_MS, Status::Forbidden, "expired"),
+        ("a certificate of tomorrow", good.to_vec(), NOW_MS - DAY_MS, Status::Forbidden, "valid from"),
+        (
+            "another payload's signature",
+            forged.encode_to_vec(),
+            NOW_MS,
+            Status::Forbidden,
+            "signature of the envelope refused",
+        ),
+    ];
+    for (name, envelope, at_ms, status, text) in rows {
+        let (found, info) = status_of(&envelope, &bundle, at_ms);
+        assert_eq!(found, status, "{name}: {info}");
+        assert!(info.contains(text), "{name}: {info}");
+    }
+}
+
+#[test]
+fn who_does_not_satisfy_the_writers_policy_is_refused_with_the_reason() {
+    let mut world = World::new(&[7050, 7051]);
+    world.config.policies.insert(WRITERS.to_owned(), "OR('Org2MSP.client')".to_owned());
+    let bundle = world.bundle();
+    let (status, info) = status_of(&world.envelope(0, 1), &bundle, NOW_MS);
+    assert_eq!(status, Status::Forbidden);
+    assert!(info.contains("Org1MSP does not satisfy /Channel/Writers"), "{info}");
+    assert_eq!(status_of(&world.envelope(1, 1), &bundle, NOW_MS).0, Status::Success);
+}
+
+#[test]
+fn another_member_cannot_send_under_a_members_name() {
+    let world = World::new(&[7050, 7051]);
+    let victim = world.orgs[0].user.identity.serialized();
+    let nonce = bytes::Bytes::from_static(b"twenty-four bytes of it.");
+    let header = ChannelHeader {
+        r#type: HeaderType::EndorserTransaction as i32,
+        channel_id: "reports".to_owned(),
+        tx_id: TxId::of(&nonce, &victim).to_string(),
+        ..ChannelHeader::default()
+    };
+    let thief = &world.orgs[1].user.identity;
+    let envelope =
+        signed(thief, &header, &SignatureHeader { creator: victim, nonce }, bytes::Bytes::from_static(b"x"));
+    assert_eq!(status_of(&envelope, &world.bundle(), NOW_MS).0, Status::Forbidden);
+}
+
+#[test]
+fn an_admitted_envelope_names_its_transaction_and_channel() {
+    let world = World::new(&[7050]);
+    let envelope = world.envelope(0, 9);
+    let admitted = admit(&envelope, &world.bundle(), NOW_MS).expect("admitted");
+    assert_eq!(admitted.size, envelope.len());
+    assert_eq!(admitted.msp_id, world.orgs[0].msp_id);
+    let inspected = inspect(&envelope, &world.config).expect("inspected");
+    assert_eq!(inspected.tx_id, admitted.tx_id);
+    assert_eq!(channel_of(&envelope).as_deref(), Ok("reports"));
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_bytes_panic(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300)) {
+        let config = ChannelConfig::from_bytes(&[]);
+        proptest::prop_assert!(config.is_err());
+        let _ = channel_of(&bytes);
+    }
+}

@@ -1,0 +1,37 @@
+//! What a user's program does with a channel: propose, check, sign, submit, wait; and the operations on reports.
+//!
+//! A [`Connection`] leads to the gateway of the own hospital's peer and signs with one user's key. [`Connection::submit`]
+//! is the whole way of a transaction. Before anything is signed, the envelope that came back is compared with what was
+//! proposed; a difference is a fault that names it, and nothing is signed or sent. [`Connection::endorse_at`] and
+//! [`Connection::broadcast`] go the same way past the gateway, for operators.
+//!
+//! Two kinds of failure, never mixed: a [`Rejection`] is somebody's verdict on what was asked, a [`Fault`] is a matter of
+//! network, node, file or configuration. Nothing here decides who may do what, and no plaintext, key or patient appears
+//! in an error or in `Debug` output.
+
+mod calls;
+mod commit;
+mod connection;
+mod deadlines;
+mod deliver;
+mod direct;
+mod draft;
+mod error;
+mod reporting;
+mod system;
+mod transactions;
+
+pub use connection::{Connection, ConnectionSettings};
+pub use deadlines::{Deadlines, Phase};
+pub use deliver::BlockPosition;
+pub use draft::Draft;
+pub use error::{ClientError, Detail, Fault, Rejection};
+pub use reporting::{
+    CheckerChoice, Downloaded, Downloading, MapPeer, ProofOfWork, ReportIdError, ShownReport, Target, Upload,
+    UploadProgress, Uploaded, checker_choices, resolve_report_id,
+};
+pub use system::ChainInfo;
+pub use transactions::{Endorsed, Submitted};
+
+/// What a user may hold of others' crates through this one: records of reports.
+pub use reports::{AdmissionRecord, Grant, Opening, ReportRecord, ReportState, VerdictRecord};

@@ -1,0 +1,113 @@
+//! Reads and simple writes of the report chaincode, as typed functions.
+
+use protocol::{ChannelId, MspId, TxId};
+use reports::{Grant, Opening, ReportRecord};
+use serde::de::DeserializeOwned;
+
+use crate::connection::Connection;
+use crate::deadlines::Phase;
+use crate::draft::Draft;
+use crate::error::ClientError;
+use crate::reporting::chaincode;
+use crate::transactions::Submitted;
+
+impl Connection {
+    /// All reports of the channel, by id.
+    ///
+    /// # Errors
+    /// As [`Connection::evaluate`].
+    pub async fn list_reports(&self, channel: &ChannelId) -> Result<Vec<ReportRecord>, ClientError> {
+        self.read(channel, "ListReports", &[]).await
+    }
+
+    /// A report's record.
+    ///
+    /// # Errors
+    /// As [`Connection::evaluate`]; status 404 where there is no such report.
+    pub async fn report(&self, channel: &ChannelId, id: &TxId) -> Result<ReportRecord, ClientError> {
+        self.read(channel, "ReadReport", &[id.as_str()]).await
+    }
+
+    /// A report's grants, withdrawn ones included.
+    ///
+    /// # Errors
+    /// As [`Connection::evaluate`].
+    pub async fn grants(&self, channel: &ChannelId, id: &TxId) -> Result<Vec<Grant>, ClientError> {
+        self.read(channel, "ListGrants", &[id.as_str()]).await
+    }
+
+    /// Who opened a report, when and why.
+    ///
+    /// # Errors
+    /// As [`Connection::evaluate`].
+    pub async fn openings(&self, channel: &ChannelId, id: &TxId) -> Result<Vec<Opening>, ClientError> {
+        self.read(channel, "ListOpenings", &[id.as_str()]).await
+    }
+
+    /// Gives an organisation the right to open a report.
+    ///
+    /// # Errors
+    /// As [`Connection::submit`].
+    pub async fn share_report(
+        &self,
+        channel: &ChannelId,
+        id: &TxId,
+        with: &MspId,
+    ) -> Result<(Grant, Submitted), ClientError> {
+        self.write(channel, "ShareReport", &[id.as_str(), with.as_str()]).await
+    }
+
+    /// Withdraws that right.
+    ///
+    /// # Errors
+    /// As [`Connection::submit`].
+    pub async fn unshare_report(
+        &self,
+        channel: &ChannelId,
+        id: &TxId,
+        with: &MspId,
+    ) -> Result<(Grant, Submitted), ClientError> {
+        self.write(channel, "UnshareReport", &[id.as_str(), with.as_str()]).await
+    }
+
+    /// Records that this user opens a report, and why.
+    ///
+    /// # Errors
+    /// As [`Connection::submit`].
+    pub async fn open_report(
+        &self,
+        channel: &ChannelId,
+        id: &TxId,
+        purpose: &str,
+    ) -> Result<(Opening, Submitted), ClientError> {
+        self.write(channel, "OpenReport", &[id.as_str(), purpose]).await
+    }
+
+    async fn read<T: DeserializeOwned>(
+        &self,
+        channel: &ChannelId,
+        function: &str,
+        args: &[&str],
+    ) -> Result<T, ClientError> {
+        let draft = Draft::new(chaincode()?, function, args);
+        let response = self.evaluate(channel, &draft, &[]).await?;
+        self.read_json(&response.payload)
+    }
+
+    async fn write<T: DeserializeOwned>(
+        &self,
+        channel: &ChannelId,
+        function: &str,
+        args: &[&str],
+    ) -> Result<(T, Submitted), ClientError> {
+        let draft = Draft::new(chaincode()?, function, args);
+        let submitted = self.submit(channel, &draft).await?;
+        Ok((self.read_json(&submitted.payload)?, submitted))
+    }
+
+    pub(crate) fn read_json<T: DeserializeOwned>(&self, payload: &[u8]) -> Result<T, ClientError> {
+        serde_json::from_slice(payload).map_err(|error| {
+            self.call(Phase::Evaluate, None).unusable(format!("it is no such record: {error}"))
+        })
+    }
+}

@@ -1,0 +1,312 @@
+//! The release rule over facts from a ledger, honest and forged.
+
+use ipfs::{DataKey, KemPrivateKey, unwrap_key};
+use protocol::{KvRead, KvWrite, TxValidationCode, Version};
+use reports::{Grant, ReportState, grant_key};
+use shim::Examination;
+
+use super::*;
+use crate::testing::{Call, Hospital, World, json, kem_bytes, msp_id, upload_call};
+
+const KEY: [u8; 32] = [0x42; 32];
+
+fn examination() -> Examination {
+    Examination {
+        cid: offchain::Cid::of_raw(b"sealed").to_string(),
+        binding: "00".repeat(32),
+        media_type: "image/png".into(),
+        perceptual_hash: 7,
+        size: 3,
+        sealed_size: 6,
+    }
+}
+
+/// A report of A whose key the custodian B has.
+fn reported() -> (World, [Hospital; 3], TxId) {
+    let world = World::new();
+    let hospitals = Hospital::all(&world);
+    let report_id = world.commit("HospitalA", upload_call(&examination(), "HospitalA", &["HospitalB"]));
+    let key = DataKey::from_bytes(KEY);
+    hospitals[1].custody.take(&world.channel(), &report_id, &examination().cid, &key).expect("taken");
+    (world, hospitals, report_id)
+}
+
+fn ask(world: &World, custodian: &Hospital, asking: &str, report_id: &TxId, open_tx_id: &TxId) -> KeyRelease {
+    let request = KeyRequest {
+        version: 1,
+        channel: world.channel(),
+        report_id: report_id.clone(),
+        open_tx_id: open_tx_id.clone(),
+    };
+    release(&*world.ledger, &custodian.custody, &msp_id(asking), &request).expect("no fault")
+}
+
+fn text(release: &KeyRelease) -> String {
+    match release {
+        KeyRelease::Released(_) => "released".to_owned(),
+        KeyRelease::Refused(text) => format!("refused: {text}"),
+        KeyRelease::Unavailable(text) => format!("unavailable: {text}"),
+    }
+}
+
+/// Writes a grant with whatever the forger likes, endorsed by everybody.
+fn forge_grant(world: &World, by: &str, report_id: &TxId, claim: Grant, reads: Vec<KvRead>) {
+    let key = grant_key(report_id, &claim.msp_id);
+    world.commit(by, |_| Call {
+        args: vec!["ShareReport".into()],
+        reads: reads.clone(),
+        writes: vec![KvWrite { key: key.clone(), value: json(&claim) }],
+    });
+}
+
+fn standing(world: &World, report_id: &TxId, to: &str) -> (Grant, Version) {
+    use crate::ports::ChannelLedger as _;
+    let key = grant_key(report_id, &msp_id(to));
+    let (value, version) = world.ledger.state("reports", &key).expect("readable").expect("a grant");
+    (serde_json::from_slice(&value).expect("a grant"), version)
+}
+
+/// A story before the request, by its name; it gives the opening that C presents.
+type Story = fn(&World, &TxId) -> TxId;
+
+const STORIES: &[(&str, Story, &str)] = &[
+    (
+        "shared, then opened",
+        |world, id| {
+            world.grant("HospitalA", id, "HospitalC", true);
+            world.open("HospitalC", id)
+        },
+        "released",
+    ),
+    ("never shared", |world, id| world.open("HospitalC", id), "refused: HospitalC held no grant"),
+    (
+        "shared only after the opening",
+        |world, id| {
+            let opening = world.open("HospitalC", id);
+            world.grant("HospitalA", id, "HospitalC", true);
+            opening
+        },
+        "refused: the grant to HospitalC was not live",
+    ),
+    (
+        "withdrawn before the opening",
+        |world, id| {
+            world.grant("HospitalA", id, "HospitalC", true);
+            world.grant("HospitalA", id, "HospitalC", false);
+            world.open("HospitalC", id)
+        },
+        "refused: HospitalA withdrew",
+    ),
+    (
+        "withdrawn after the opening",
+        |world, id| {
+            world.grant("HospitalA", id, "HospitalC", true);
+            let opening = world.open("HospitalC", id);
+            world.grant("HospitalA", id, "HospitalC", false);
+            opening
+        },
+        "refused: HospitalA withdrew",
+    ),
+    (
+        "shared again after a withdrawal",
+        |world, id| {
+            world.grant("HospitalA", id, "HospitalC", true);
+            world.grant("HospitalA", id, "HospitalC", false);
+            world.grant("HospitalA", id, "HospitalC", true);
+            world.open("HospitalC", id)
+        },
+        "released",
+    ),
+    (
+        "granted by another hospital",
+        |world, id| {
+            world.grant("HospitalB", id, "HospitalC", true);
+            world.open("HospitalC", id)
+        },
+        "refused: the grant to HospitalC was created by HospitalB",
+    ),
+    (
+        "withdrawn by another hospital",
+        |world, id| {
+            world.grant("HospitalA", id, "HospitalC", true);
+            world.grant("HospitalB", id, "HospitalC", false);
+            world.open("HospitalC", id)
+        },
+        "released",
+    ),
+    (
+        "a withdrawal by the owner, hidden under one by another hospital",
+        |world, id| {
+            world.grant("HospitalA", id, "HospitalC", true);
+            world.grant("HospitalA", id, "HospitalC", false);
+            world.grant("HospitalB", id, "HospitalC", false);
+            world.open("HospitalC", id)
+        },
+        "refused: HospitalA withdrew",
+    ),
+    (
+        "a withdrawn grant, put back by others under the owner's name and tx id",
+        |world, id| {
+            world.grant("HospitalA", id, "HospitalC", true);
+            let (genuine, _) = standing(world, id, "HospitalC");
+            world.grant("HospitalA", id, "HospitalC", false);
+            forge_grant(world, "HospitalC", id, genuine, vec![]);
+            world.open("HospitalC", id)
+        },
+        "refused: the grant to HospitalC was created by HospitalC",
+    ),
+    (
+        "a withdrawal without a read of what it withdraws",
+        |world, id| {
+            world.grant("HospitalA", id, "HospitalC", true);
+            let (genuine, _) = standing(world, id, "HospitalC");
+            forge_grant(world, "HospitalB", id, Grant { live: false, ..genuine }, vec![]);
+            world.open("HospitalC", id)
+        },
+        "refused: HospitalC held no grant",
+    ),
+    (
+        "the record's owner, rewritten by others",
+        |world, id| {
+            world.rewrite("HospitalC", id, true, |record| record.owner = msp_id("HospitalC"));
+            world.grant("HospitalC", id, "HospitalC", true);
+            world.open("HospitalC", id)
+        },
+        "refused: the grant to HospitalC was created by HospitalC, not by an active identity of the owner HospitalA",
+    ),
+    (
+        "erased by the owner",
+        |world, id| {
+            world.grant("HospitalA", id, "HospitalC", true);
+            world.rewrite("HospitalA", id, true, |record| record.state = ReportState::Erased);
+            world.open("HospitalC", id)
+        },
+        "refused: report",
+    ),
+    (
+        "erased by another hospital",
+        |world, id| {
+            world.grant("HospitalA", id, "HospitalC", true);
+            world.rewrite("HospitalB", id, true, |record| record.state = ReportState::Erased);
+            world.open("HospitalC", id)
+        },
+        "released",
+    ),
+    (
+        "an erasure by the owner, hidden under a record that reads nothing",
+        |world, id| {
+            world.grant("HospitalA", id, "HospitalC", true);
+            world.rewrite("HospitalA", id, true, |record| record.state = ReportState::Erased);
+            world.rewrite("HospitalC", id, false, |record| record.state = ReportState::Active);
+            world.open("HospitalC", id)
+        },
+        "refused: the record report/",
+    ),
+    (
+        "the opening is not VALID",
+        |world, id| {
+            world.grant("HospitalA", id, "HospitalC", true);
+            world.open_as("HospitalC", TxValidationCode::MvccReadConflict, id)
+        },
+        "refused: the opening is MVCC_READ_CONFLICT",
+    ),
+    (
+        "another hospital's opening",
+        |world, id| {
+            world.grant("HospitalA", id, "HospitalC", true);
+            world.open("HospitalA", id)
+        },
+        "refused: the opening was recorded by HospitalA",
+    ),
+    (
+        "an opening of 100 blocks ago",
+        |world, id| {
+            world.grant("HospitalA", id, "HospitalC", true);
+            let opening = world.open("HospitalC", id);
+            world.ledger.grow(100);
+            opening
+        },
+        "released",
+    ),
+    (
+        "an opening of 101 blocks ago",
+        |world, id| {
+            world.grant("HospitalA", id, "HospitalC", true);
+            let opening = world.open("HospitalC", id);
+            world.ledger.grow(101);
+            opening
+        },
+        "refused: the opening was recorded in block",
+    ),
+    (
+        "a transaction that opens nothing",
+        |world, id| world.grant("HospitalC", id, "HospitalB", true),
+        "refused: the transaction does not open report",
+    ),
+    (
+        "the opening of another report",
+        |world, _| {
+            let other = world.commit("HospitalA", upload_call(&examination(), "HospitalA", &[]));
+            world.open("HospitalC", &other)
+        },
+        "refused: the transaction does not open report",
+    ),
+    ("an opening that is not committed", |_, _| TxId::of(b"nowhere", b""), "unavailable: transaction"),
+    (
+        "the granting identity was revoked later",
+        |world, id| {
+            world.grant("HospitalA", id, "HospitalC", true);
+            world.ledger.revoke(&msp_id("HospitalA"), world.identity("HospitalA", "user").poi());
+            world.open("HospitalC", id)
+        },
+        "released",
+    ),
+];
+
+#[test]
+fn a_custodian_releases_a_key_by_what_its_own_blocks_say() {
+    for (name, story, expected) in STORIES {
+        let (world, hospitals, report_id) = reported();
+        let opening = story(&world, &report_id);
+        let answer = text(&ask(&world, &hospitals[1], "HospitalC", &report_id, &opening));
+        assert!(answer.starts_with(expected), "{name}: {answer}");
+    }
+}
+
+#[test]
+fn a_released_key_opens_at_the_asking_hospital_only_and_is_logged() {
+    let (world, hospitals, report_id) = reported();
+    world.grant("HospitalA", &report_id, "HospitalC", true);
+    let opening = world.open("HospitalC", &report_id);
+    let KeyRelease::Released(sealed) = ask(&world, &hospitals[1], "HospitalC", &report_id, &opening) else {
+        panic!("not released");
+    };
+    let cid = examination().cid;
+    let unwrap = |org: &str| {
+        unwrap_key(&sealed, &KemPrivateKey::from_bytes(kem_bytes(org)), &world.channel(), &cid, &opening)
+    };
+    assert!(unwrap("HospitalC").expect("ours") == DataKey::from_bytes(KEY));
+    assert!(unwrap("HospitalB").is_err());
+    assert!(hospitals[1].custody.released_to(&world.channel(), &opening).expect("readable").is_some());
+}
+
+#[test]
+fn an_opening_that_was_released_to_another_key_is_refused() {
+    let (world, hospitals, report_id) = reported();
+    world.grant("HospitalA", &report_id, "HospitalC", true);
+    let opening = world.open("HospitalC", &report_id);
+    let custody = &hospitals[1].custody;
+    custody.log_release(&world.channel(), &opening, protocol::Digest([9; 32])).expect("logged");
+    let answer = text(&ask(&world, &hospitals[1], "HospitalC", &report_id, &opening));
+    assert!(answer.contains("another recipient key before"), "{answer}");
+}
+
+#[test]
+fn who_does_not_keep_the_key_says_so_and_logs_nothing() {
+    let (world, hospitals, report_id) = reported();
+    world.grant("HospitalA", &report_id, "HospitalC", true);
+    let opening = world.open("HospitalC", &report_id);
+    let answer = text(&ask(&world, &hospitals[2], "HospitalC", &report_id, &opening));
+    assert!(answer.starts_with("unavailable: this peer does not keep the key"), "{answer}");
+    assert_eq!(hospitals[2].custody.released_to(&world.channel(), &opening).expect("readable"), None);
+}

@@ -1,0 +1,279 @@
+//! The dialler over real TLS on the loopback: peers and orderers that live, that are dead, that are not believed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use configtx::ConfigBundle;
+use futures_util::StreamExt as _;
+use issuing::{CaProfile, CertificateAuthority, SigningKeyPair, Subject, SubjectAltName, TlsProfile};
+use msp::SigningIdentity;
+use protocol::Endpoint;
+use protocol::fabric::{self, BroadcastResponse, Envelope, ProposalResponse, SignedProposal};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+use transport::services::broadcast::{AtomicBroadcast, AtomicBroadcastServer};
+use transport::services::endorser::{Endorser, EndorserServer};
+use transport::{
+    Request, Response, ResponseStream, Server, Status, Streaming, TlsClient, TlsIdentity, TrustRoots,
+};
+
+use super::Dialer;
+use crate::service::tests::fixture::{NOW_MS, msp_id};
+use crate::service::tests::world::{Call, Does, World, perform, within};
+use crate::service::{EndorseAsk, Endorsers as _};
+
+/// A TLS authority.
+struct Authority(CertificateAuthority);
+
+impl Authority {
+    fn new() -> Self {
+        let profile = CaProfile {
+            common_name: "tlsca".to_owned(),
+            organization: "tls".to_owned(),
+            organizational_unit: None,
+            subject: Subject::default(),
+        };
+        Self(CertificateAuthority::create(&profile, NOW_MS).unwrap())
+    }
+
+    fn roots(&self) -> TrustRoots {
+        TrustRoots::new(vec![Bytes::copy_from_slice(self.0.certificate().der())]).unwrap()
+    }
+
+    fn identity(&self) -> TlsIdentity {
+        let key = SigningKeyPair::generate().unwrap();
+        let sans = vec![SubjectAltName::parse("127.0.0.1").unwrap()];
+        let profile = TlsProfile { name: "node".to_owned(), sans, subject: Subject::default() };
+        let certificate = self.0.issue_tls(&profile, key.public_key(), NOW_MS).unwrap();
+        TlsIdentity::from_pem(certificate.pem().as_bytes(), key.private_pem().as_bytes()).unwrap()
+    }
+
+    fn dialer(&self) -> Dialer {
+        Dialer::new(TlsClient::new(&self.identity(), &self.roots()))
+    }
+
+    /// A node that lives until the sender is dropped.
+    async fn node(&self, node: TestNode) -> (Endpoint, oneshot::Sender<()>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = local(listener.local_addr().unwrap().port());
+        let node = Arc::new(node);
+        let server = Server::new(&self.identity(), &self.roots())
+            .add_service(EndorserServer::from_arc(Arc::clone(&node)))
+            .add_service(AtomicBroadcastServer::from_arc(node));
+        let (stop, stopped) = oneshot::channel::<()>();
+        tokio::spawn(server.serve(listener, async move {
+            let _ = stopped.await;
+        }));
+        (endpoint, stop)
+    }
+}
+
+fn local(port: u16) -> Endpoint {
+    Endpoint { host: "127.0.0.1".to_owned(), port }
+}
+
+/// An endpoint where nothing listens.
+async fn nowhere() -> Endpoint {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    local(listener.local_addr().unwrap().port())
+}
+
+/// A peer and an orderer in one.
+struct TestNode {
+    bundle: Arc<ConfigBundle>,
+    signer: SigningIdentity,
+    does: Does,
+    /// Envelopes that it refuses with `SERVICE_UNAVAILABLE` before it takes one.
+    elections: AtomicU64,
+}
+
+impl TestNode {
+    fn of(world: &World, org: &str, does: Does) -> Self {
+        let bundle = Arc::new(ConfigBundle::new(world.network.config.clone()).unwrap());
+        Self {
+            bundle,
+            signer: world.network.orgs[org].issue("peer9", "peer"),
+            does,
+            elections: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Endorser for TestNode {
+    async fn process_proposal(
+        &self,
+        request: Request<SignedProposal>,
+    ) -> Result<Response<ProposalResponse>, Status> {
+        perform(self.does, &request.into_inner(), &self.bundle, &self.signer).await.map(Response::new)
+    }
+}
+
+impl AtomicBroadcast for TestNode {
+    async fn broadcast(
+        &self,
+        request: Request<Streaming<Envelope>>,
+    ) -> Result<Response<ResponseStream<BroadcastResponse>>, Status> {
+        let is_election = self
+            .elections
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
+            .is_ok();
+        let status = if is_election { fabric::Status::ServiceUnavailable } else { fabric::Status::Success };
+        let answers = request.into_inner().map(move |envelope| {
+            envelope.map(|envelope| BroadcastResponse {
+                status: status.into(),
+                info: format!("{} bytes", envelope.payload.len()),
+            })
+        });
+        Ok(Response::new(Box::pin(answers)))
+    }
+}
+
+/// The fixture's channel with these peers of hospital B and these orderers.
+fn bundle(world: &World, peers: &[Endpoint], orderers: &[Endpoint]) -> ConfigBundle {
+    let mut config = world.network.config.clone();
+    let org = config.organizations.iter_mut().find(|org| org.msp.msp_id.as_str() == "HospitalB").unwrap();
+    org.peers = peers.to_vec();
+    org.peers.sort();
+    for (consenter, endpoint) in config.orderer.consenters.iter_mut().zip(orderers) {
+        consenter.endpoint = endpoint.clone();
+    }
+    ConfigBundle::new(config).expect("a valid configuration")
+}
+
+fn ask(world: &World, count: usize) -> EndorseAsk {
+    let (_, proposal) = world.proposal(&Call::default());
+    let deadline = Instant::now() + Duration::from_secs(20);
+    EndorseAsk { msp_id: msp_id("HospitalB"), count, known: Vec::new(), proposal, deadline }
+}
+
+#[tokio::test]
+async fn a_dead_peer_is_passed_over_and_then_asked_last() {
+    let (world, tls) = (World::new(), Authority::new());
+    let (living, _stop) = tls.node(TestNode::of(&world, "HospitalB", Does::Endorse)).await;
+    let dead = nowhere().await;
+    let bundle = bundle(&world, &[dead.clone(), living.clone()], &[]);
+    let dialer = tls.dialer();
+    // Each peer has its turn, so that the dead one is first once.
+    for _ in 0..2 {
+        let answers = within(dialer.endorse_at(&bundle, &ask(&world, 1))).await.expect("an endorsement");
+        assert_eq!(answers.len(), 1);
+        assert_eq!(answers[0].address, living.to_string());
+    }
+    for _ in 0..3 {
+        let order: Vec<_> =
+            dialer.peers_of(&bundle, &msp_id("HospitalB")).into_iter().map(|peer| peer.0).collect();
+        assert_eq!(order, [living.clone(), dead.clone()]);
+    }
+    assert!(!dialer.is_suspect(&bundle, &msp_id("HospitalB")));
+    dialer.note(&living, false);
+    assert!(dialer.is_suspect(&bundle, &msp_id("HospitalB")));
+}
+
+#[tokio::test]
+async fn without_an_endorsement_each_peer_has_its_reason() {
+    let (world, tls, others) = (World::new(), Authority::new(), Authority::new());
+    let node = |org: &str, does| TestNode::of(&world, org, does);
+    let (refusing, _s1) =
+        tls.node(node("HospitalB", Does::Refuse(transport::Code::Internal, "broken"))).await;
+    let (foreign, _s2) = tls.node(node("HospitalC", Does::Endorse)).await;
+    let (failing, _s3) = tls.node(node("HospitalB", Does::ChaincodeError(500, "no such asset"))).await;
+    let (hanging, _s4) = tls.node(node("HospitalB", Does::Hang)).await;
+    let (untrusted, _s5) = others.node(node("HospitalB", Does::Endorse)).await;
+    let rows = [
+        (nowhere().await, "connection refused", false),
+        (untrusted, "TLS certificate", false),
+        (refusing, "Internal: broken", true),
+        (foreign, "not signed by a peer of HospitalB", true),
+        (failing, "chaincode response 500, no such asset", true),
+        (hanging, "DeadlineExceeded", false),
+    ];
+    for (peer, text, is_answer) in rows {
+        let bundle = bundle(&world, std::slice::from_ref(&peer), &[]);
+        let deadline =
+            Instant::now() + Duration::from_millis(if text == "DeadlineExceeded" { 300 } else { 20_000 });
+        let ask = EndorseAsk { deadline, ..ask(&world, 1) };
+        let failures = within(tls.dialer().endorse_at(&bundle, &ask)).await.expect_err(text);
+        assert_eq!(failures.len(), 1, "{failures:?}");
+        assert!(failures[0].message.contains(text), "{text}: {failures:?}");
+        assert_eq!(
+            (failures[0].address.as_str(), failures[0].is_answer),
+            (peer.to_string().as_str(), is_answer),
+            "{text}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn two_endorsements_are_of_two_peers() {
+    let (world, tls) = (World::new(), Authority::new());
+    let (first, _s1) = tls.node(TestNode::of(&world, "HospitalB", Does::Endorse)).await;
+    let (second, _s2) = tls.node(TestNode::of(&world, "HospitalB", Does::Endorse)).await;
+    let dialer = tls.dialer();
+    let both = bundle(&world, &[first.clone(), second], &[]);
+    let answers = within(dialer.endorse_at(&both, &ask(&world, 2))).await.expect("two endorsements");
+    assert_eq!(answers.len(), 2);
+    let known = answers[0].response.endorsement.as_ref().unwrap().endorser.clone();
+    let another = EndorseAsk { known: vec![known.clone()], ..ask(&world, 1) };
+    let answers = within(dialer.endorse_at(&both, &another)).await.expect("the other one");
+    assert_ne!(answers[0].response.endorsement.as_ref().unwrap().endorser, known);
+    let one = bundle(&world, &[first], &[]);
+    let failures = within(dialer.endorse_at(&one, &ask(&world, 2))).await.expect_err("one peer");
+    assert!(failures[0].message.contains("1 peers are known"), "{failures:?}");
+}
+
+#[tokio::test]
+async fn an_envelope_outlives_a_dead_orderer_and_an_election() {
+    let (world, tls) = (World::new(), Authority::new());
+    let electing =
+        TestNode { elections: AtomicU64::new(3), ..TestNode::of(&world, "HospitalB", Does::Endorse) };
+    let (living, _stop) = tls.node(electing).await;
+    let (dead, dead_too) = (nowhere().await, nowhere().await);
+    let bundle = bundle(&world, &[local(1)], &[dead.clone(), living.clone(), dead_too]);
+    let dialer = tls.dialer();
+    let envelope = Envelope { payload: Bytes::from_static(b"12345"), signature: Bytes::new() };
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let verdict = within(dialer.broadcast(&bundle, &envelope, deadline)).await.expect("a verdict");
+    assert_eq!((verdict.status, verdict.info.as_str()), (fabric::Status::Success, "5 bytes"));
+    assert_eq!(verdict.address, living.to_string());
+    assert_eq!(dialer.orderers_of(&bundle)[0].0, living, "the dead are asked last");
+}
+
+#[tokio::test]
+async fn without_an_orderer_each_has_its_reason_and_its_organisation() {
+    let (world, tls) = (World::new(), Authority::new());
+    let dead = [nowhere().await, nowhere().await, nowhere().await];
+    let bundle = bundle(&world, &[local(1)], &dead);
+    let envelope = Envelope::default();
+    let deadline = Instant::now() + Duration::from_millis(200);
+    let nobody = within(tls.dialer().broadcast(&bundle, &envelope, deadline)).await.expect_err("nobody");
+    for failure in &nobody.failures {
+        assert_eq!(failure.msp_id, "Orderers");
+        assert!(failure.message.contains("refused") || failure.message.contains("Deadline"), "{failure:?}");
+    }
+    assert!(!nobody.failures.is_empty());
+}
+
+#[tokio::test]
+async fn a_survey_has_a_row_for_every_peer_and_every_organisation_without() {
+    let (world, tls) = (World::new(), Authority::new());
+    let (living, _stop) = tls.node(TestNode::of(&world, "HospitalB", Does::Endorse)).await;
+    let mut config = world.network.config.clone();
+    for org in &mut config.organizations {
+        match org.msp.msp_id.as_str() {
+            "HospitalA" => org.peers = vec![nowhere().await],
+            "HospitalB" => org.peers = vec![living.clone()],
+            _ => org.peers.clear(),
+        }
+    }
+    config.reports = None;
+    let bundle = ConfigBundle::new(config).expect("a valid configuration");
+    let rows = within(tls.dialer().survey(&bundle)).await;
+    let found: Vec<_> = rows.iter().map(|row| (row.msp_id.as_str(), row.message.as_str())).collect();
+    assert_eq!(rows.len(), 4, "{found:?}");
+    assert!(found[0].0 == "HospitalA" && found[0].1.contains("connection refused"), "{found:?}");
+    assert_eq!(found[1], ("HospitalB", "reachable"));
+    assert!(found[2..].iter().all(|row| row.1.contains("no peers")), "{found:?}");
+}

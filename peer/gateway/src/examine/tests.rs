@@ -1,0 +1,133 @@
+//! What an endorser says of intact and of damaged uploads.
+
+use ipfs::{Sealed, seal};
+
+use super::*;
+use crate::signed_request::now_ms;
+use crate::testing::{Hospital, World, msp_id, png};
+
+fn sealed_into(store: &SealedStore, plain: &[u8]) -> Sealed {
+    let mut staged = store.stage();
+    let sealed = seal(plain, &mut staged).expect("sealed");
+    staged.finish(sealed.cid, sealed.sealed_size, now_ms()).expect("staged");
+    sealed
+}
+
+/// Any bytes as a DAG of one leaf, as if they were a sealed file.
+fn bytes_into(store: &SealedStore, bytes: &[u8]) -> Cid {
+    use offchain::{BlockSink as _, DagBuilder};
+    let mut staged = store.stage();
+    let mut blocks = Vec::new();
+    let mut builder = DagBuilder::new(|cid, block| -> Result<(), std::convert::Infallible> {
+        blocks.push((cid, block));
+        Ok(())
+    });
+    builder.push(bytes).expect("built");
+    let root = builder.finish().expect("built");
+    for (cid, block) in blocks {
+        (&mut staged).put(cid, block).expect("stored");
+    }
+    staged.finish(root.cid, root.size, now_ms()).expect("staged");
+    root.cid
+}
+
+fn sealed_bytes(store: &SealedStore, root: Cid) -> Vec<u8> {
+    let mut walk = offchain::DagWalk::new(root, u64::MAX);
+    let mut bytes = Vec::new();
+    while let offchain::Next::Want(cid) = walk.next() {
+        let leaf = walk.supply(cid, store.block(cid).expect("held")).expect("intact");
+        bytes.extend(leaf.unwrap_or_default());
+    }
+    bytes
+}
+
+#[test]
+fn damaged_uploads_are_told_apart() {
+    let world = World::new();
+    let [hospital, ..] = Hospital::all(&world);
+    let store = &hospital.store;
+    let image = png(64, 0);
+    let sealed = sealed_into(store, &image);
+    let intact = sealed_bytes(store, sealed.cid);
+    let (mut flipped, mut header) = (intact.clone(), intact.clone());
+    *flipped.last_mut().expect("bytes") ^= 1;
+    header[3] ^= 1;
+    let cut = bytes_into(store, &intact[..intact.len() - 100]);
+    let (flipped, header) = (bytes_into(store, &flipped), bytes_into(store, &header));
+    let letter = sealed_into(store, b"Dear Dr. Jones, about Mrs. Roe");
+    let cut_image = sealed_into(store, &image[..image.len() / 2]);
+    let empty = sealed_into(store, b"");
+    let large = sealed_into(store, &vec![7; 40_000]);
+    let huge = sealed_into(store, &vec![7; 2_000_000]);
+    let other = DataKey::from_bytes([9; 32]);
+    let key = |sealed: &Sealed| sealed.data_key.clone();
+    let rows = [
+        // name, CID, key, message
+        ("another key", sealed.cid, other, "the data key does not open"),
+        ("cut short", cut, key(&sealed), "is damaged"),
+        ("a bit of the content flipped", flipped, key(&sealed), "is damaged"),
+        ("a bit of the header flipped", header, key(&sealed), "is damaged"),
+        ("a letter", letter.cid, key(&letter), "not an image that can be checked"),
+        ("half an image", cut_image.cid, key(&cut_image), "cut short"),
+        ("nothing", empty.cid, key(&empty), "empty"),
+        ("a little too large", large.cid, key(&large), "more than 30000 bytes"),
+        ("much too large", huge.cid, key(&huge), "more than 30000 bytes"),
+        ("not in the store", Cid::of_raw(b"absent"), key(&sealed), "not in this peer's store"),
+    ];
+    let limits = DecodeLimits { encoded_bytes_max: 30_000, ..DecodeLimits::default() };
+    for (name, cid, key, expected) in rows {
+        let error = examine_held(store, cid, &key, &limits).expect_err(name).to_string();
+        assert!(error.contains(expected), "{name}: {error}");
+        assert!(!error.contains("Jones"), "{name} shows content: {error}");
+    }
+    let found = examine_held(store, sealed.cid, &sealed.data_key, &limits).expect("intact");
+    assert_eq!(found.binding, sealed.binding.to_string());
+    assert_eq!((found.size, found.sealed_size), (sealed.size, sealed.sealed_size));
+    assert_eq!(found.media_type, "image/png");
+}
+
+#[tokio::test]
+async fn a_checker_fetches_from_the_uploader_and_finds_what_was_sealed() {
+    let world = World::new();
+    let [own, checker, _] = Hospital::all(&world);
+    let sealed = sealed_into(&own.store, &png(200, 5));
+    let user = world.identity("HospitalA", "user");
+    let signed = world.proposal(user, sealed.data_key.as_bytes(), &sealed.cid.to_string());
+    let parsed = endorsing::parse_proposal(&signed).expect("parsed");
+    let examiner =
+        Examiner::new(checker.store.clone(), Arc::clone(&checker.fetcher), DecodeLimits::default());
+    let signer = world.identity("HospitalB", "peer0");
+    let upload = UploadProposal { proposal: &parsed, creator_msp: user.msp_id(), signed: &signed };
+    let examine = || examiner.examine(&*world.ledger, signer, &upload);
+    let found = examine().await.expect("examined").expect("an upload");
+    assert_eq!((found.cid, found.binding), (sealed.cid.to_string(), sealed.binding.to_string()));
+    own.is_down("HospitalA", true);
+    assert!(examine().await.expect("from the own store").is_some());
+}
+
+#[tokio::test]
+async fn an_upload_that_cannot_be_had_names_the_uploader_and_its_answer() {
+    let world = World::new();
+    let [own, checker, _] = Hospital::all(&world);
+    let absent = Cid::of_raw(b"absent").to_string();
+    let user = world.identity("HospitalA", "user");
+    let examiner =
+        Examiner::new(checker.store.clone(), Arc::clone(&checker.fetcher), DecodeLimits::default());
+    let signer = world.identity("HospitalB", "peer0");
+    let rows = [
+        // key, cid, uploader is down, message
+        (vec![1; 32], absent.as_str(), false, "HospitalA: HospitalA does not hold"),
+        (vec![1; 32], absent.as_str(), true, "HospitalA: connection refused"),
+        (vec![1; 31], absent.as_str(), false, "transient field data_key must be 32 bytes"),
+        (vec![1; 32], "QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG", false, "transient field content_cid"),
+    ];
+    for (key, cid, down, expected) in rows {
+        own.is_down("HospitalA", down);
+        let signed = world.proposal(user, &key, cid);
+        let parsed = endorsing::parse_proposal(&signed).expect("parsed");
+        let upload = UploadProposal { proposal: &parsed, creator_msp: &msp_id("HospitalA"), signed: &signed };
+        let outcome = examiner.examine(&*world.ledger, signer, &upload).await;
+        let error = outcome.expect_err(expected).to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}

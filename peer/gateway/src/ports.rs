@@ -1,0 +1,122 @@
+//! What the services need of the peer around them.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use configtx::ConfigBundle;
+use protocol::fabric::{ProposalResponse, SignedProposal};
+use protocol::{BlockNumber, ChannelId, CommitHash, IdentityRecord, MspId, Poi, TxId, TxNumber, TxValidationCode, Version};
+use thiserror::Error;
+use transport::Status;
+
+/// The ledger could not be read. Logged where it becomes a status; a remote party learns no more than that.
+#[derive(Debug, Error, Clone)]
+#[error("the ledger of channel {channel} is not readable: {cause}")]
+pub struct LedgerFault {
+    /// The channel.
+    pub channel: ChannelId,
+    /// What the store reported.
+    pub cause: String,
+}
+
+/// Where a transaction stands, and its verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CommittedAt {
+    /// The block.
+    pub block_number: BlockNumber,
+    /// The place in it.
+    pub tx_number: TxNumber,
+    /// The verdict.
+    pub code: TxValidationCode,
+}
+
+/// A channel that this peer has joined. Reading is synchronous and short; callers in a hot path need no other thread.
+pub trait ChannelLedger: Send + Sync + fmt::Debug {
+    /// The channel.
+    fn channel(&self) -> &ChannelId;
+
+    /// The configuration in force.
+    fn bundle(&self) -> Arc<ConfigBundle>;
+
+    /// How many blocks are committed.
+    fn height(&self) -> u64;
+
+    /// The bytes of a block as stored.
+    ///
+    /// # Errors
+    /// [`LedgerFault`] where the store fails or the bytes are damaged.
+    fn block(&self, number: BlockNumber) -> Result<Option<Bytes>, LedgerFault>;
+
+    /// Checks a stored block against its neighbours' hashes, its own data hash and the recorded commit hash. Returns what
+    /// differs, in words for a person; empty where everything agrees.
+    fn differences(&self, number: BlockNumber) -> Vec<String>;
+
+    /// The commit hash after a block.
+    ///
+    /// # Errors
+    /// [`LedgerFault`] where the store fails.
+    fn commit_hash(&self, number: BlockNumber) -> Result<Option<CommitHash>, LedgerFault>;
+
+    /// Where a transaction stands; `None` where it is not committed.
+    ///
+    /// # Errors
+    /// [`LedgerFault`] where the store fails.
+    fn transaction(&self, tx_id: &TxId) -> Result<Option<CommittedAt>, LedgerFault>;
+
+    /// A committed transaction's envelope, from the block store.
+    ///
+    /// # Errors
+    /// [`LedgerFault`] where the store fails.
+    fn envelope(&self, tx_id: &TxId) -> Result<Option<Bytes>, LedgerFault>;
+
+    /// A value of the world state with where it was written.
+    ///
+    /// # Errors
+    /// [`LedgerFault`] where the store fails.
+    fn state(&self, namespace: &str, key: &str) -> Result<Option<(Bytes, Version)>, LedgerFault>;
+
+    /// An identity's record in `_identity`.
+    ///
+    /// # Errors
+    /// [`LedgerFault`] where the store fails.
+    fn identity(&self, msp_id: &MspId, poi: &Poi) -> Result<Option<IdentityRecord>, LedgerFault>;
+
+    /// Time of the newest block, milliseconds since 1970.
+    fn block_time_ms(&self) -> u64;
+}
+
+/// The peer around the services.
+pub trait Node: Send + Sync + 'static {
+    /// The hospital.
+    fn msp_id(&self) -> &MspId;
+
+    /// Where this peer is reached, as its users' error details name it; the hospital's name unless the peer says more.
+    fn address(&self) -> String {
+        self.msp_id().as_str().to_owned()
+    }
+
+    /// Who signs for this peer.
+    fn signer(&self) -> &dyn msp::Signer;
+
+    /// A channel that this peer has joined.
+    fn ledger(&self, channel: &ChannelId) -> Option<Arc<dyn ChannelLedger>>;
+
+    /// Names of the channels that this peer has joined, sorted.
+    fn channels(&self) -> Vec<ChannelId>;
+
+    /// Endorses on this peer: the same checks and answer as a call of `protos.Endorser/ProcessProposal`.
+    fn endorse(&self, proposal: SignedProposal) -> impl Future<Output = Result<ProposalResponse, Status>> + Send;
+
+    /// Waits until a transaction is committed here. Ends without an answer only when the peer shuts down or the future is
+    /// dropped.
+    fn committed(
+        &self,
+        channel: &ChannelId,
+        tx_id: &TxId,
+    ) -> impl Future<Output = Result<CommittedAt, Status>> + Send;
+
+    /// Waits until the channel has at least `height` blocks here.
+    fn reached(&self, channel: &ChannelId, height: u64) -> impl Future<Output = Result<(), Status>> + Send;
+}

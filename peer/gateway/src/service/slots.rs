@@ -1,0 +1,77 @@
+//! How many calls the gateway runs at a time. Each method has its own places, so that slow endorsements refuse neither
+//! reads nor submissions.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use transport::Status;
+
+/// A hint for gRPC clients that retry by themselves (gRPC's retry design, "pushback").
+const PUSHBACK_MS: &str = "500";
+const PUSHBACK_KEY: &str = "grpc-retry-pushback-ms";
+
+/// Bounds of the gateway service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GatewayLimits {
+    /// Calls of each of Evaluate, Endorse and Submit at a time: Fabric's default for the whole service.
+    pub calls_max: usize,
+    /// Clients that wait for a verdict at a time. A waiter holds some hundred bytes and no thread.
+    pub waiters_max: usize,
+    /// How long an evaluation may take.
+    pub evaluate: Duration,
+    /// How long collecting endorsements may take: Fabric's default.
+    pub endorse: Duration,
+    /// The same for an upload, whose checkers fetch and decode the report.
+    pub endorse_upload: Duration,
+    /// How long the orderers may take: Fabric's default, longer than any election.
+    pub broadcast: Duration,
+    /// After this time without an answer other organisations are asked as well, uploads apart.
+    pub hedge_after: Duration,
+    /// How long to wait for blocks that another endorser has already.
+    pub catch_up: Duration,
+}
+
+impl Default for GatewayLimits {
+    fn default() -> Self {
+        Self {
+            calls_max: 500,
+            waiters_max: 20_000,
+            evaluate: Duration::from_secs(30),
+            endorse: Duration::from_secs(30),
+            endorse_upload: Duration::from_secs(600),
+            broadcast: Duration::from_secs(30),
+            hedge_after: Duration::from_secs(2),
+            catch_up: Duration::from_secs(3),
+        }
+    }
+}
+
+/// Places of one method.
+#[derive(Debug)]
+pub(super) struct Places {
+    method: &'static str,
+    limit: usize,
+    free: Arc<Semaphore>,
+}
+
+impl Places {
+    pub(super) fn new(method: &'static str, limit: usize) -> Self {
+        let limit = limit.min(Semaphore::MAX_PERMITS);
+        Self { method, limit, free: Arc::new(Semaphore::new(limit)) }
+    }
+
+    /// Takes a place until the permit is dropped.
+    pub(super) fn enter(&self) -> Result<OwnedSemaphorePermit, Status> {
+        Arc::clone(&self.free).try_acquire_owned().map_err(|_| {
+            let (method, limit) = (self.method, self.limit);
+            let mut status = Status::resource_exhausted(format!(
+                "too many requests for /gateway.Gateway/{method}, exceeding concurrency limit ({limit}); try again later"
+            ));
+            if let Ok(pushback) = PUSHBACK_MS.parse() {
+                status.metadata_mut().insert(PUSHBACK_KEY, pushback);
+            }
+            status
+        })
+    }
+}

@@ -1,0 +1,168 @@
+//! A channel's ledger in memory: it commits what it is given, with the code it is given.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use bytes::Bytes;
+use configtx::ConfigBundle;
+use protocol::{
+    Block, BlockHash, BlockHeader, BlockNumber, ChannelId, CommitHash, IdentityRecord, IdentityStatus, MspId,
+    Poi, Proof, TxId, TxNumber, TxValidationCode, Version, data_hash,
+};
+use validation::parse_transaction;
+
+use super::fixture::NOW_MS;
+use crate::ports::{ChannelLedger, CommittedAt, LedgerFault};
+
+#[derive(Debug, Default)]
+struct Inner {
+    blocks: Vec<Block>,
+    transactions: BTreeMap<TxId, (CommittedAt, Bytes)>,
+    state: BTreeMap<(String, String), (Bytes, Version)>,
+    identities: BTreeMap<(MspId, Poi), IdentityRecord>,
+    differences: Vec<String>,
+}
+
+#[derive(Debug)]
+pub(crate) struct MemoryLedger {
+    bundle: Arc<ConfigBundle>,
+    inner: Mutex<Inner>,
+}
+
+impl MemoryLedger {
+    pub(crate) fn new(bundle: Arc<ConfigBundle>) -> Self {
+        let mut inner = Inner::default();
+        for first in &bundle.config().first_identities {
+            let record = IdentityRecord {
+                version: IdentityRecord::VERSION,
+                msp_id: first.msp_id.clone(),
+                poi: first.poi,
+                roles: first.roles.clone(),
+                certificate: first.certificate.clone(),
+                tls_spki: vec![],
+                status: IdentityStatus::Active,
+                changed_at: vec![BlockNumber(0)],
+            };
+            inner.identities.insert((first.msp_id.clone(), first.poi), record);
+        }
+        let ledger = Self { bundle, inner: Mutex::new(inner) };
+        ledger.commit(&[]);
+        ledger
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().expect("no test panics while it holds the ledger")
+    }
+
+    /// Commits a block.
+    pub(crate) fn commit(&self, envelopes: &[(Bytes, TxValidationCode)]) -> BlockNumber {
+        let mut inner = self.inner();
+        let number = BlockNumber(inner.blocks.len() as u64);
+        let bytes: Vec<Bytes> = envelopes.iter().map(|(envelope, _)| envelope.clone()).collect();
+        let header = BlockHeader {
+            version: BlockHeader::VERSION,
+            channel: self.bundle.config().channel.clone(),
+            number,
+            previous_hash: inner.blocks.last().map_or(BlockHash::ZERO, |block| block.header.hash()),
+            data_hash: data_hash(&bytes),
+            timestamp_ms: NOW_MS + 1_000 + number.0,
+            last_config: BlockNumber(0),
+            proof: Proof { difficulty_bits: 0, nonce: 0 },
+        };
+        for (place, (envelope, code)) in envelopes.iter().enumerate() {
+            let tx_number = TxNumber(place as u32);
+            let transaction = parse_transaction(envelope).expect("a transaction");
+            let at = CommittedAt { block_number: number, tx_number, code: *code };
+            inner.transactions.insert(transaction.tx_id, (at, envelope.clone()));
+            if *code == TxValidationCode::Valid {
+                for set in transaction.rwset.namespaces {
+                    for write in set.writes {
+                        let key = (set.name.clone(), write.key);
+                        match write.value {
+                            Some(value) => {
+                                inner.state.insert(key, (value, Version { block_number: number, tx_number }));
+                            }
+                            None => drop(inner.state.remove(&key)),
+                        }
+                    }
+                }
+            }
+        }
+        inner.blocks.push(Block { header, envelopes: bytes, signatures: vec![] });
+        number
+    }
+
+    /// Commits so many empty blocks.
+    pub(crate) fn grow(&self, blocks: u64) {
+        for _ in 0..blocks {
+            self.commit(&[]);
+        }
+    }
+
+    /// Revokes an identity in the next block.
+    pub(crate) fn revoke(&self, msp_id: &MspId, poi: Poi) {
+        let number = self.commit(&[]);
+        let mut inner = self.inner();
+        let record = inner.identities.get_mut(&(msp_id.clone(), poi)).expect("a registered identity");
+        record.status = IdentityStatus::Revoked;
+        record.changed_at.push(number);
+    }
+
+    /// Puts a value into the state behind the chain's back.
+    pub(crate) fn damage_state(&self, key: &str, value: &[u8]) {
+        let mut inner = self.inner();
+        let entry = inner.state.get_mut(&("reports".to_owned(), key.to_owned())).expect("a value");
+        entry.0 = Bytes::copy_from_slice(value);
+    }
+
+    /// Makes every block differ from its neighbours.
+    pub(crate) fn damage_blocks(&self, what: &str) {
+        self.inner().differences.push(what.to_owned());
+    }
+}
+
+impl ChannelLedger for MemoryLedger {
+    fn channel(&self) -> &ChannelId {
+        &self.bundle.config().channel
+    }
+
+    fn bundle(&self) -> Arc<ConfigBundle> {
+        Arc::clone(&self.bundle)
+    }
+
+    fn height(&self) -> u64 {
+        self.inner().blocks.len() as u64
+    }
+
+    fn block(&self, number: BlockNumber) -> Result<Option<Bytes>, LedgerFault> {
+        Ok(self.inner().blocks.get(number.0 as usize).map(|block| block.to_bytes().into()))
+    }
+
+    fn differences(&self, _: BlockNumber) -> Vec<String> {
+        self.inner().differences.clone()
+    }
+
+    fn commit_hash(&self, _: BlockNumber) -> Result<Option<CommitHash>, LedgerFault> {
+        Ok(None)
+    }
+
+    fn transaction(&self, tx_id: &TxId) -> Result<Option<CommittedAt>, LedgerFault> {
+        Ok(self.inner().transactions.get(tx_id).map(|(at, _)| *at))
+    }
+
+    fn envelope(&self, tx_id: &TxId) -> Result<Option<Bytes>, LedgerFault> {
+        Ok(self.inner().transactions.get(tx_id).map(|(_, envelope)| envelope.clone()))
+    }
+
+    fn state(&self, namespace: &str, key: &str) -> Result<Option<(Bytes, Version)>, LedgerFault> {
+        Ok(self.inner().state.get(&(namespace.to_owned(), key.to_owned())).cloned())
+    }
+
+    fn identity(&self, msp_id: &MspId, poi: &Poi) -> Result<Option<IdentityRecord>, LedgerFault> {
+        Ok(self.inner().identities.get(&(msp_id.clone(), *poi)).cloned())
+    }
+
+    fn block_time_ms(&self) -> u64 {
+        self.inner().blocks.last().map_or(0, |block| block.header.timestamp_ms)
+    }
+}

@@ -1,0 +1,128 @@
+//! The command line `peer`: Fabric's verbs and flags for channels and chaincodes, and `report` for reports.
+//!
+//! Results go to stdout (`--output text|json`), everything else to stderr. Exit codes: 0 done, 1 rejected (the code's name
+//! is in the text), 2 fault, 64 usage. Each verb turns its arguments into calls of the crate `client` and its results into
+//! [`Done`](output::Done); nothing here signs, decides or stores.
+
+mod base64;
+mod blocks;
+mod chaincode;
+mod channel;
+mod constructor;
+mod duration;
+mod exit;
+mod image_file;
+mod node_start;
+mod orderer_flags;
+mod output;
+mod peer_flags;
+mod progress;
+mod report;
+mod report_text;
+mod session;
+mod settings;
+mod time;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use exit::{Failure, USAGE};
+use output::{Done, OutputFormat};
+
+/// The peer of a Consilium network: node and command line.
+#[derive(Debug, Parser)]
+#[command(name = "peer", disable_version_flag = true, max_term_width = 110, after_help = HELP)]
+struct Arguments {
+    /// How results are written to stdout.
+    #[arg(long, global = true, value_enum, default_value_t = OutputFormat::Text, value_name = "FORMAT")]
+    output: OutputFormat,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const HELP: &str = "\
+Every verb but `version` and `node` calls the own hospital's peer, named by these variables (or core.yaml in
+$FABRIC_CFG_PATH):
+  CORE_PEER_ADDRESS              host:port of the peer
+  CORE_PEER_LOCALMSPID           the organisation, such as HospitalAMSP
+  CORE_PEER_MSPCONFIGPATH        the user's msp folder
+  CORE_PEER_TLS_ROOTCERT_FILE    the TLS CA of the peer
+  CORE_PEER_TLS_CLIENTCERT_FILE  the user's TLS certificate
+  CORE_PEER_TLS_CLIENTKEY_FILE   its key
+  CORE_CHANNEL                   the channel, where -C is left out
+
+Exit codes: 0 done, 1 rejected, 2 fault, 64 wrong usage.
+
+Example:
+  peer report upload scan.png --patient 4711 --modality CR -C reports";
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Show the version.
+    #[command(after_help = "Example:\n  peer version --output json")]
+    Version,
+    /// Run this peer as a node.
+    Node(node_start::NodeArguments),
+    /// Join, list, inspect and fetch channels.
+    Channel(channel::ChannelArguments),
+    /// Invoke and query chaincodes.
+    Chaincode(chaincode::ChaincodeArguments),
+    /// Upload, list, show, share, download and verify reports.
+    Report(report::ReportArguments),
+}
+
+/// Runs the command line and returns the process's exit code.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let code = if error.use_stderr() { USAGE } else { 0 };
+            // A closed terminal is no reason for another exit code.
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let format = arguments.output;
+    match run(arguments.verb) {
+        Ok(done) => output::print(&done, format),
+        Err(failure) => exit::report(&failure, format),
+    }
+}
+
+fn run(verb: Verb) -> Result<Done, Failure> {
+    let runtime = tokio::runtime::Runtime::new()
+        .map_err(|error| Failure::fault(format!("the runtime cannot start: {error}")))?;
+    runtime.block_on(async {
+        match verb {
+            Verb::Version => Ok(version()),
+            Verb::Node(arguments) => node_start::run(arguments).await,
+            Verb::Channel(arguments) => channel::run(arguments).await,
+            Verb::Chaincode(arguments) => chaincode::run(arguments).await,
+            Verb::Report(arguments) => report::run(arguments).await,
+        }
+    })
+}
+
+fn version() -> Done {
+    let version = env!("CARGO_PKG_VERSION");
+    let text = format!(
+        "peer:\n Version: {version}\n Self-test of the perceptual hash: {}\n OS/Arch: {}/{}",
+        imaging::SELF_TEST_ID,
+        std::env::consts::OS,
+        std::env::consts::ARCH,
+    );
+    Done::new(
+        text,
+        serde_json::json!({
+            "version": version,
+            "self_test_id": imaging::SELF_TEST_ID,
+            "os": std::env::consts::OS,
+            "arch": std::env::consts::ARCH,
+        }),
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,259 @@
+//! `peer report`: upload, list, show, share, unshare, download, verify, openings.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use client::{Rejection, Target, Upload};
+use protocol::{ChannelId, MspId, TxId};
+use serde_json::{Value, json};
+
+use super::exit::Failure;
+use super::output::Done;
+use super::progress::Progress;
+use super::session::Session;
+use super::settings::FlagValues;
+use super::{image_file, report_text};
+
+/// `peer report`.
+#[derive(Args, Debug)]
+pub struct ReportArguments {
+    #[command(subcommand)]
+    verb: ReportVerb,
+}
+
+#[derive(Debug, Subcommand)]
+enum ReportVerb {
+    /// Seal an image, have it checked by other hospitals, and record it on the ledger.
+    #[command(after_help = "\
+The own peer seals the file; its bytes never leave the hospital unsealed but to the checkers named in the channel's
+configuration, in memory. The patient's name goes to the own peer only; the ledger gets a pseudonym.
+
+Example:
+  peer report upload scan.png --patient 4711 --modality CR --share-with HospitalBMSP -C reports")]
+    Upload(UploadArguments),
+    /// List the channel's reports.
+    #[command(after_help = "Example:\n  peer report list -C reports --output json")]
+    List(OfChannel),
+    /// Show a report's record with its block, the next block and its grants.
+    #[command(after_help = "Example:\n  peer report show 3f9a21c04b")]
+    Show(OfReport),
+    /// Give an organisation the right to open a report.
+    #[command(after_help = "Example:\n  peer report share 3f9a21c04b --with HospitalBMSP")]
+    Share(ShareArguments),
+    /// Withdraw that right; what was opened before stays known to its readers.
+    #[command(after_help = "Example:\n  peer report unshare 3f9a21c04b --with HospitalBMSP")]
+    Unshare(ShareArguments),
+    /// Record an opening on the ledger, then receive the report.
+    #[command(after_help = "\
+Who opened the report, when and why stands on the ledger before any key moves. The file appears only when every byte is
+vouched for. If the keys' custodians do not answer, present the same opening again with --opening.
+
+Example:
+  peer report download 3f9a21c04b --out scan.png --purpose 'second opinion'")]
+    Download(DownloadArguments),
+    /// Compare a report's record, its blocks and its sealed bytes: `Valid Transaction` or `Invalid Transaction` (exit 1).
+    #[command(after_help = "Example:\n  peer report verify 3f9a21c04b")]
+    Verify(OfReport),
+    /// List who opened a report, when and why.
+    #[command(after_help = "Example:\n  peer report openings 3f9a21c04b --output json")]
+    Openings(OfReport),
+}
+
+#[derive(Args, Debug)]
+struct OfChannel {
+    /// The channel; without it CORE_CHANNEL, or the peer's only channel.
+    #[arg(short = 'C', long = "channelID", value_name = "CHANNEL")]
+    channel: Option<ChannelId>,
+}
+
+#[derive(Args, Debug)]
+struct OfReport {
+    /// The report's id, or at least 8 digits of its beginning.
+    #[arg(value_name = "ID")]
+    id: String,
+    #[command(flatten)]
+    channel: OfChannel,
+}
+
+#[derive(Args)]
+struct UploadArguments {
+    /// The image: PNG or JPEG.
+    file: PathBuf,
+    /// The hospital's own name of the patient.
+    #[arg(long, value_name = "ID")]
+    patient: String,
+    /// DICOM modality, such as CR.
+    #[arg(long, value_name = "MODALITY")]
+    modality: String,
+    /// Organisation that may open the report from the start; may be given many times.
+    #[arg(long = "share-with", value_name = "MSP")]
+    share_with: Vec<MspId>,
+    #[command(flatten)]
+    channel: OfChannel,
+}
+
+/// The patient is not shown.
+impl std::fmt::Debug for UploadArguments {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("UploadArguments").field("modality", &self.modality).finish_non_exhaustive()
+    }
+}
+
+#[derive(Args, Debug)]
+struct ShareArguments {
+    #[command(flatten)]
+    report: OfReport,
+    /// The organisation.
+    #[arg(long, value_name = "MSP")]
+    with: MspId,
+}
+
+#[derive(Args, Debug)]
+struct DownloadArguments {
+    #[command(flatten)]
+    report: OfReport,
+    /// The file to write; it must not exist.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Why the report is opened; it stands on the ledger for everybody of the channel to read.
+    #[arg(long, value_name = "TEXT")]
+    purpose: String,
+    /// Transaction of an opening that is on the ledger already, to be presented again.
+    #[arg(long, value_name = "TX_ID")]
+    opening: Option<TxId>,
+}
+
+/// Runs the verb.
+pub async fn run(arguments: ReportArguments) -> Result<Done, Failure> {
+    match arguments.verb {
+        ReportVerb::Upload(arguments) => upload(arguments).await,
+        ReportVerb::List(arguments) => list(arguments).await,
+        ReportVerb::Show(arguments) => show(arguments).await,
+        ReportVerb::Share(arguments) => share(arguments, true).await,
+        ReportVerb::Unshare(arguments) => share(arguments, false).await,
+        ReportVerb::Download(arguments) => download(arguments).await,
+        ReportVerb::Verify(arguments) => verify(arguments).await,
+        ReportVerb::Openings(arguments) => openings(arguments).await,
+    }
+}
+
+async fn open(channel: &OfChannel) -> Result<(Session, ChannelId), Failure> {
+    let session = Session::open(FlagValues::default()).await?;
+    let channel = session.channel(channel.channel.as_ref()).await?;
+    Ok((session, channel))
+}
+
+async fn open_report(report: &OfReport) -> Result<(Session, ChannelId, TxId), Failure> {
+    let (session, channel) = open(&report.channel).await?;
+    let id = session.report_id(&channel, &report.id).await?;
+    Ok((session, channel, id))
+}
+
+async fn upload(arguments: UploadArguments) -> Result<Done, Failure> {
+    let UploadArguments { file, patient, modality, share_with, channel } = arguments;
+    let modality_fits = !modality.is_empty()
+        && modality.len() <= 16
+        && modality.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+    if !modality_fits {
+        return Err(Failure::usage(format!(
+            "--modality {modality:?}: write 1 to 16 capital letters or digits, such as CR"
+        )));
+    }
+    image_file::check(&file).map_err(Failure::Fault)?;
+    let (session, channel) = open(&channel).await?;
+    let upload = Upload { path: file, patient, modality, share_with };
+    let progress = Progress::default();
+    let uploaded =
+        session.connection.upload_report(&channel, &upload, &|step| progress.upload(&step)).await?;
+    let json = json!({
+        "report_id": uploaded.record.report_id.as_str(),
+        "block_number": uploaded.block_number.0,
+        "checked_by": uploaded.checked_by,
+        "warning": report_text::warning(&uploaded.record),
+        "record": uploaded.record,
+    });
+    Ok(Done::new(report_text::uploaded(&uploaded), json))
+}
+
+async fn list(arguments: OfChannel) -> Result<Done, Failure> {
+    let (session, channel) = open(&arguments).await?;
+    let records = session.connection.list_reports(&channel).await?;
+    Ok(Done::new(report_text::list(&records), json!(records)))
+}
+
+async fn show(arguments: OfReport) -> Result<Done, Failure> {
+    let (session, channel, id) = open_report(&arguments).await?;
+    let shown = session.connection.show_report(&channel, &id).await?;
+    Ok(Done::new(report_text::shown(&shown), json!(shown)))
+}
+
+async fn share(arguments: ShareArguments, live: bool) -> Result<Done, Failure> {
+    let (session, channel, id) = open_report(&arguments.report).await?;
+    let with = &arguments.with;
+    let (grant, submitted) = if live {
+        session.connection.share_report(&channel, &id, with).await?
+    } else {
+        session.connection.unshare_report(&channel, &id, with).await?
+    };
+    let done = if live { "is shared with" } else { "is no longer shared with" };
+    let text = format!("report {id} {done} {with} as of block {}", submitted.block_number);
+    let json = json!({
+        "tx_id": submitted.tx_id.as_str(),
+        "code": submitted.code.name(),
+        "block_number": submitted.block_number.0,
+        "grant": grant,
+    });
+    Ok(Done::new(text, json))
+}
+
+async fn download(arguments: DownloadArguments) -> Result<Done, Failure> {
+    let DownloadArguments { report, out, purpose, opening } = arguments;
+    if purpose.trim().is_empty() {
+        return Err(Failure::usage("--purpose is empty: say why the report is opened"));
+    }
+    let (session, channel, report_id) = open_report(&report).await?;
+    let target = Target { report_id, out, purpose, opening };
+    let progress = Progress::default();
+    let downloaded =
+        session.connection.download_report(&channel, &target, &|step| progress.download(&step)).await?;
+    let path = downloaded.path.display().to_string();
+    let text = format!(
+        "{path}: {} bytes, verified against the ledger; opening {}",
+        downloaded.size, downloaded.opening
+    );
+    let json = json!({
+        "file": path,
+        "size": downloaded.size,
+        "opening": downloaded.opening.as_str(),
+        "media_type": downloaded.record.media_type,
+        "binding": downloaded.record.binding,
+    });
+    Ok(Done::new(text, json))
+}
+
+async fn verify(arguments: OfReport) -> Result<Done, Failure> {
+    let (session, channel, id) = open_report(&arguments).await?;
+    let report = session.connection.verify_report(&channel, &id).await?;
+    let rejection = Rejection::of_verification(&id, &report);
+    let findings: Vec<Value> = report
+        .findings
+        .iter()
+        .map(|found| json!({ "subject": found.subject, "holds": found.holds, "detail": found.detail }))
+        .collect();
+    let json = json!({
+        "report_id": id.as_str(),
+        "valid": rejection.is_none(),
+        "verdict": if rejection.is_none() { "Valid Transaction" } else { "Invalid Transaction" },
+        "block_number": report.block_number.map(|number| number.0),
+        "findings": findings,
+    });
+    let mut done = Done::new(report_text::verified(&report), json);
+    done.refused = rejection.map(|rejection| (rejection.code_name(), rejection.to_string()));
+    Ok(done)
+}
+
+async fn openings(arguments: OfReport) -> Result<Done, Failure> {
+    let (session, channel, id) = open_report(&arguments).await?;
+    let openings = session.connection.openings(&channel, &id).await?;
+    Ok(Done::new(report_text::openings(&openings), json!(openings)))
+}

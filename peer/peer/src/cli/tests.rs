@@ -1,0 +1,139 @@
+//! The command line as users type it.
+
+use clap::CommandFactory as _;
+use clap::error::ErrorKind;
+
+use super::*;
+
+fn parse(line: &str) -> Result<Arguments, clap::Error> {
+    Arguments::try_parse_from(line.split_whitespace())
+}
+
+#[test]
+fn the_definition_of_the_command_line_is_sound() {
+    Arguments::command().debug_assert();
+}
+
+#[test]
+fn fabrics_verbs_and_flags_are_taken_letter_by_letter() {
+    let lines = [
+        "peer version",
+        "peer node start",
+        "peer node start --config core.yaml --logFormat json",
+        "peer channel join -b reports.block",
+        "peer channel join --blockpath reports.block",
+        "peer channel list --output json",
+        "peer channel getinfo -c reports",
+        "peer channel fetch newest -c reports",
+        "peer channel fetch config out.block -c reports -o orderer0:7050 --tls --cafile ca.pem",
+        "peer channel fetch 7 -c reports -o o:1 --ordererTLSHostnameOverride o",
+        "peer chaincode invoke -C reports -n asset -c {\"Args\":[\"Fn\"]}",
+        "peer chaincode invoke --channelID reports --name asset --ctor {} --transient {} --waitForEvent \
+         --waitForEventTimeout 30s",
+        "peer chaincode invoke -C r -n a -c {} --waitForEvent=false",
+        "peer chaincode invoke -o o:1 --tls --cafile f -C r -n a --peerAddresses p:1 --tlsRootCertFiles f --peerAddresses q:1 \
+         --tlsRootCertFiles g -c {} --certfile c --keyfile k --clientauth",
+        "peer chaincode query -C r -n a -c {} -x",
+        "peer chaincode query -C r -n a -c {} --hex --peerAddresses p:1,q:2",
+        "peer report upload scan.png --patient 4711 --modality CR --share-with BMSP --share-with CMSP -C reports",
+        "peer report list",
+        "peer report show 0123456789 --output json",
+        "peer report share 0123456789 --with BMSP",
+        "peer report unshare 0123456789 --with BMSP -C reports",
+        "peer report download 0123456789 --out f --purpose treatment",
+        "peer report verify 0123456789",
+        "peer report openings 0123456789",
+    ];
+    for line in lines {
+        if let Err(error) = parse(line) {
+            panic!("{line}: {error}");
+        }
+    }
+}
+
+#[test]
+fn wrong_lines_are_refused_with_their_kind() {
+    use ErrorKind::*;
+    let rows = [
+        ("peer", DisplayHelpOnMissingArgumentOrSubcommand),
+        ("peer chanel list", InvalidSubcommand),
+        ("peer channel", DisplayHelpOnMissingArgumentOrSubcommand),
+        ("peer channel join", MissingRequiredArgument),
+        ("peer channel fetch last", ValueValidation),
+        ("peer channel fetch newest -c UPPER", ValueValidation),
+        ("peer channel fetch newest --cafile f", MissingRequiredArgument),
+        ("peer chaincode invoke -C r -n a", MissingRequiredArgument),
+        ("peer chaincode invoke -C r -n a/b -c {}", ValueValidation),
+        ("peer chaincode invoke -C r -n a -c {} --waitForEventTimeout 30", ValueValidation),
+        ("peer chaincode query -C r -n a -c {} -x -r", ArgumentConflict),
+        ("peer report upload f --modality CR", MissingRequiredArgument),
+        ("peer report download 012345678 --out f", MissingRequiredArgument),
+        ("peer report download 012345678 --out f --purpose p --opening abc", ValueValidation),
+        ("peer report share 012345678", MissingRequiredArgument),
+        ("peer report share 012345678 --with a,b", ValueValidation),
+        ("peer version --output xml", InvalidValue),
+    ];
+    for (line, kind) in rows {
+        assert_eq!(parse(line).map(|_| ()).unwrap_err().kind(), kind, "{line}");
+    }
+}
+
+#[test]
+fn wrong_usage_ends_with_64_and_help_with_0() {
+    let run = |line: &str| main(line.split_whitespace().map(OsString::from));
+    let rows = [
+        ("peer channel fetch last", USAGE),
+        ("peer nonsense", USAGE),
+        ("peer --help", 0),
+        ("peer report upload --help", 0),
+        ("peer version --output json", 0),
+        ("peer chaincode invoke -C r -n a -c nonsense", USAGE),
+        ("peer chaincode query -C r -n a -c {\"Args\":[]}", USAGE),
+        ("peer report upload f --patient p --modality cr", USAGE),
+        ("peer report upload /nonexistent/scan.png --patient p --modality CR", exit::FAULT),
+    ];
+    for (line, code) in rows {
+        assert_eq!(format!("{:?}", run(line)), format!("{:?}", ExitCode::from(code)), "{line}");
+    }
+}
+
+#[test]
+fn the_help_of_every_verb_teaches_with_an_example() {
+    let command = Arguments::command();
+    let mut verbs = 0;
+    for group in command.get_subcommands() {
+        let leaves: Vec<_> = match group.get_subcommands().count() {
+            0 => vec![group],
+            _ => group.get_subcommands().collect(),
+        };
+        for verb in leaves {
+            let help = verb.clone().render_long_help().to_string();
+            assert!(help.contains("Example"), "{} {}: {help}", group.get_name(), verb.get_name());
+            assert!(help.contains(&format!("peer {}", group.get_name())), "{help}");
+            verbs += 1;
+        }
+    }
+    assert_eq!(verbs, 16);
+}
+
+#[test]
+fn a_patient_is_not_in_the_debug_text_of_arguments() {
+    let arguments = parse("peer report upload f --patient 4711-geheim --modality CR").unwrap();
+    assert!(!format!("{arguments:?}").contains("geheim"));
+}
+
+#[test]
+fn flags_that_contradict_each_other_are_named() {
+    let invoke = "peer chaincode invoke -C r -n a -c {\"Args\":[\"f\"]}";
+    let lines = [
+        format!("{invoke} --peerAddresses p:1 --peerAddresses q:1 --tlsRootCertFiles f"),
+        format!("{invoke} --peerAddresses nonsense"),
+        format!("{invoke} -o nonsense"),
+        format!("{invoke} -o orderer0:7050 --ordererTLSHostnameOverride other"),
+        "peer channel fetch newest -c r -o nonsense".to_owned(),
+    ];
+    for line in lines {
+        let code = main(line.split_whitespace().map(OsString::from));
+        assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::from(USAGE)), "{line}");
+    }
+}

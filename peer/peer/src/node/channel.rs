@@ -1,0 +1,202 @@
+//! A joined channel: its ledger, the configuration in force, and those who wait for its blocks.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use bytes::Bytes;
+use configtx::ConfigBundle;
+use gateway::ports::{ChannelLedger, CommittedAt, LedgerFault};
+use ledger::Ledger;
+use protocol::{Block, BlockNumber, ChannelId, CommitHash, IdentityRecord, MspId, Poi, TxId, Version};
+use tokio::sync::{oneshot, watch};
+use validation::{ValidatedBlock, validate_genesis};
+
+use super::fault::NodeFault;
+use super::settings::with_causes;
+
+/// Transactions that are waited for at a time, over all callers.
+const WAITED_FOR_MAX: usize = 20_000;
+
+/// A channel's ledger with what the node keeps beside it.
+pub struct Channel {
+    name: ChannelId,
+    ledger: Ledger,
+    bundle: RwLock<Arc<ConfigBundle>>,
+    height: watch::Sender<u64>,
+    waiting: Mutex<HashMap<TxId, Vec<oneshot::Sender<CommittedAt>>>>,
+}
+
+impl Channel {
+    /// Makes the channel's ledger from its genesis block.
+    ///
+    /// # Errors
+    /// [`NodeFault`] for a block that is no genesis block, or a folder that cannot be written.
+    pub fn create(path: &Path, genesis: Block) -> Result<Self, NodeFault> {
+        let validated =
+            validate_genesis(genesis).map_err(|error| NodeFault::Genesis { cause: with_causes(&error) })?;
+        Self::of(
+            Ledger::create(path, &validated)
+                .map_err(|error| NodeFault::Ledger { cause: with_causes(&error) })?,
+        )
+    }
+
+    /// Opens the channel's ledger.
+    ///
+    /// # Errors
+    /// [`NodeFault`] for a ledger that is damaged or not readable.
+    pub fn open(path: &Path) -> Result<Self, NodeFault> {
+        Self::of(Ledger::open(path).map_err(|error| NodeFault::Ledger { cause: with_causes(&error) })?)
+    }
+
+    fn of(ledger: Ledger) -> Result<Self, NodeFault> {
+        let info = ledger.info();
+        let bundle = ConfigBundle::new(ledger.config().as_ref().clone()).map_err(|error| {
+            NodeFault::Ledger { cause: format!("its configuration does not hold: {error}") }
+        })?;
+        let (height, _) = watch::channel(info.height);
+        Ok(Self {
+            name: info.channel,
+            ledger,
+            bundle: RwLock::new(Arc::new(bundle)),
+            height,
+            waiting: Mutex::new(HashMap::new()),
+        })
+    }
+
+    pub(crate) const fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Commits a block and answers those who wait for its transactions.
+    ///
+    /// # Errors
+    /// [`NodeFault`] where the ledger cannot take it; the ledger is as it was.
+    pub(crate) fn commit(&self, block: ValidatedBlock) -> Result<(), NodeFault> {
+        let number = block.number();
+        let verdicts: Vec<_> = block
+            .transactions()
+            .iter()
+            .filter_map(|summary| Some((summary.tx_id.clone()?, summary.number, summary.code)))
+            .collect();
+        let config = block.config().cloned();
+        self.ledger.commit(block).map_err(|error| NodeFault::Ledger { cause: with_causes(&error) })?;
+        if let Some(config) = config {
+            let bundle = ConfigBundle::new(config).map_err(|error| NodeFault::Ledger {
+                cause: format!("the new configuration does not hold: {error}"),
+            })?;
+            *self.bundle.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(bundle);
+        }
+        self.height.send_replace(number.next().0);
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        for (tx_id, tx_number, code) in verdicts {
+            for waiter in waiting.remove(&tx_id).unwrap_or_default() {
+                // A waiter that left is no fault.
+                let _ = waiter.send(CommittedAt { block_number: number, tx_number, code });
+            }
+        }
+        Ok(())
+    }
+
+    /// Follows the channel's height.
+    pub(crate) fn heights(&self) -> watch::Receiver<u64> {
+        self.height.subscribe()
+    }
+
+    /// Waits for a transaction. The place is free again when the future is dropped or answered.
+    ///
+    /// # Errors
+    /// A text for the caller: too many wait, the ledger fails, the peer ends.
+    pub(crate) async fn committed(&self, tx_id: &TxId) -> Result<CommittedAt, String> {
+        let (send, receive) = oneshot::channel();
+        {
+            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            if waiting.len() >= WAITED_FOR_MAX {
+                waiting.retain(|_, waiters| {
+                    waiters.retain(|waiter| !waiter.is_closed());
+                    !waiters.is_empty()
+                });
+            }
+            if waiting.len() >= WAITED_FOR_MAX {
+                return Err(format!(
+                    "{WAITED_FOR_MAX} transactions are waited for, the limit; try again in a moment"
+                ));
+            }
+            let waiters = waiting.entry(tx_id.clone()).or_default();
+            waiters.retain(|waiter| !waiter.is_closed());
+            waiters.push(send);
+        }
+        // Looked up after the place was taken, so that a commit in between is not missed.
+        if let Some(found) = self.transaction(tx_id).map_err(|fault| fault.to_string())? {
+            return Ok(found);
+        }
+        receive.await.map_err(|_| "the peer is shutting down".to_owned())
+    }
+
+    fn fault(&self, error: &dyn std::error::Error) -> LedgerFault {
+        LedgerFault { channel: self.name.clone(), cause: with_causes(error) }
+    }
+}
+
+impl fmt::Debug for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Channel").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl ChannelLedger for Channel {
+    fn channel(&self) -> &ChannelId {
+        &self.name
+    }
+
+    fn bundle(&self) -> Arc<ConfigBundle> {
+        Arc::clone(&self.bundle.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn height(&self) -> u64 {
+        *self.height.borrow()
+    }
+
+    fn block(&self, number: BlockNumber) -> Result<Option<Bytes>, LedgerFault> {
+        self.ledger.block(number).map_err(|error| self.fault(&error))
+    }
+
+    fn differences(&self, number: BlockNumber) -> Vec<String> {
+        super::differences::of_block(&self.ledger, number)
+    }
+
+    fn commit_hash(&self, number: BlockNumber) -> Result<Option<CommitHash>, LedgerFault> {
+        self.ledger.commit_hash(number).map_err(|error| self.fault(&error))
+    }
+
+    fn transaction(&self, tx_id: &TxId) -> Result<Option<CommittedAt>, LedgerFault> {
+        let found = self.ledger.transaction(tx_id).map_err(|error| self.fault(&error))?;
+        Ok(found.map(|found| CommittedAt {
+            block_number: found.number,
+            tx_number: found.tx_number,
+            code: found.code,
+        }))
+    }
+
+    fn envelope(&self, tx_id: &TxId) -> Result<Option<Bytes>, LedgerFault> {
+        match self.transaction(tx_id)? {
+            Some(at) => {
+                self.ledger.envelope(at.block_number, at.tx_number).map_err(|error| self.fault(&error))
+            }
+            None => Ok(None),
+        }
+    }
+
+    fn state(&self, namespace: &str, key: &str) -> Result<Option<(Bytes, Version)>, LedgerFault> {
+        self.ledger.snapshot().get(namespace, key).map_err(|error| self.fault(&error))
+    }
+
+    fn identity(&self, msp_id: &MspId, poi: &Poi) -> Result<Option<IdentityRecord>, LedgerFault> {
+        self.ledger.snapshot().identity(msp_id, poi).map_err(|error| self.fault(&error))
+    }
+
+    fn block_time_ms(&self) -> u64 {
+        self.ledger.last_header().timestamp_ms
+    }
+}

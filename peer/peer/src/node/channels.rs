@@ -1,0 +1,102 @@
+//! The channels that this peer has joined: one folder each, opened at the start, joined by an administrator.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use bytes::Bytes;
+use gateway::ports::ChannelLedger as _;
+use protocol::{Block, ChannelId};
+use transport::TrustRoots;
+
+use super::channel::Channel;
+use super::fault::NodeFault;
+
+/// Channels by name. Joining replaces the trusted TLS roots by those of all channels' organisations.
+pub struct Channels {
+    folder: PathBuf,
+    roots: TrustRoots,
+    own_roots: Vec<Bytes>,
+    joined: RwLock<BTreeMap<ChannelId, Arc<Channel>>>,
+}
+
+impl Channels {
+    /// Opens every channel in `folder`.
+    ///
+    /// # Errors
+    /// [`NodeFault`] for a ledger that cannot be used: a peer with a damaged ledger does not start.
+    pub fn open(folder: PathBuf, roots: TrustRoots, own_roots: Vec<Bytes>) -> Result<Self, NodeFault> {
+        let fault = |cause: std::io::Error| NodeFault::Disk {
+            what: "the folder of ledgers",
+            path: folder.display().to_string(),
+            cause: cause.to_string(),
+        };
+        fs::create_dir_all(&folder).map_err(fault)?;
+        let mut joined = BTreeMap::new();
+        for entry in fs::read_dir(&folder).map_err(fault)? {
+            let entry = entry.map_err(fault)?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let Ok(name) = ChannelId::new(name) else { continue };
+            joined.insert(name, Arc::new(Channel::open(&entry.path())?));
+        }
+        let channels = Self { folder, roots, own_roots, joined: RwLock::new(joined) };
+        channels.trust()?;
+        Ok(channels)
+    }
+
+    /// Joins the channel of a genesis block; `None` where this peer has joined it with the same block before.
+    ///
+    /// # Errors
+    /// [`NodeFault`] for a block that is no genesis block, another genesis block of a joined channel, or a disk that fails.
+    pub fn join(&self, genesis: Block) -> Result<Option<Arc<Channel>>, NodeFault> {
+        let name = genesis.header.channel.clone();
+        let mut joined = self.joined.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(channel) = joined.get(&name) {
+            let own = channel.ledger().block_hash(protocol::BlockNumber(0)).ok().flatten();
+            if own == Some(genesis.header.hash()) {
+                return Ok(None);
+            }
+            return Err(NodeFault::Genesis {
+                cause: format!(
+                    "this peer is in channel {name} with another genesis block; check which file is the channel's"
+                ),
+            });
+        }
+        let channel = Arc::new(Channel::create(&self.path_of(&name), genesis)?);
+        joined.insert(name, Arc::clone(&channel));
+        drop(joined);
+        self.trust()?;
+        Ok(Some(channel))
+    }
+
+    /// A joined channel.
+    pub fn channel(&self, name: &ChannelId) -> Option<Arc<Channel>> {
+        self.joined.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    /// All joined channels, sorted by name.
+    pub fn all(&self) -> Vec<Arc<Channel>> {
+        self.joined.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    fn path_of(&self, name: &ChannelId) -> PathBuf {
+        Path::new(&self.folder).join(name.as_str())
+    }
+
+    /// Trusts the TLS roots of the own organisation and of every channel's organisations, and no others.
+    fn trust(&self) -> Result<(), NodeFault> {
+        let mut roots = self.own_roots.clone();
+        for channel in self.all() {
+            for organization in &channel.bundle().config().organizations {
+                roots.extend(organization.msp.tls_root_certs.iter().cloned());
+            }
+        }
+        roots.sort();
+        roots.dedup();
+        self.roots.replace(roots).map_err(|error| NodeFault::Start {
+            what: "trust in the channels' organisations",
+            cause: error.to_string(),
+        })
+    }
+}

@@ -1,0 +1,116 @@
+//! The commit of one channel: blocks in, verdicts and writes out, one thread a channel.
+//!
+//! For each block: prove that it follows and was ordered (`check_link`), judge the envelopes by themselves on all cores
+//! (`examine`), judge them in order at the state (`validate_block`), write (`Ledger::commit`). A block that the orderers
+//! did not make is refused and its source avoided; a fault of the disk or a corrupt ledger stops the channel. No block is
+//! ever skipped.
+
+use std::num::NonZero;
+use std::sync::Arc;
+use std::thread;
+
+use bytes::Bytes;
+use configtx::ConfigBundle;
+use gateway::ports::ChannelLedger as _;
+use protocol::{Block, BlockNumber, TxNumber};
+use tokio::sync::{mpsc, oneshot};
+use validation::{ExaminedTransaction, ValidatedBlock, check_link, examine, validate_block};
+
+use super::channel::Channel;
+use super::fault::NodeFault;
+use super::settings::with_causes;
+
+/// Blocks that wait for the committer: a few, so that fetching overlaps with committing and memory stays bounded.
+pub const BLOCKS_WAITING_MAX: usize = 4;
+/// Envelopes that are worth a thread of their own.
+const ENVELOPES_A_THREAD_MIN: usize = 8;
+
+/// A block from an orderer, and where to say what became of it.
+pub struct Arrival {
+    /// The block's bytes.
+    pub block: Bytes,
+    /// Told whether the block was committed.
+    pub outcome: oneshot::Sender<Result<(), Refusal>>,
+}
+
+/// Why a block was not committed.
+#[derive(Debug)]
+pub enum Refusal {
+    /// It is not the channel's next block: ask somebody else.
+    NotTheNext(String),
+    /// This node cannot commit: the channel stops.
+    Fault(NodeFault),
+}
+
+/// What is called after each commit, on the committer's thread.
+pub type AfterCommit = Arc<dyn Fn(&Channel, BlockNumber) + Send + Sync>;
+
+/// Starts the committer of a channel. It ends when the sender of arrivals is dropped.
+///
+/// # Errors
+/// [`NodeFault::Start`] where the thread is not to be had.
+pub fn start(channel: Arc<Channel>, after: AfterCommit) -> Result<mpsc::Sender<Arrival>, NodeFault> {
+    let (send, mut receive) = mpsc::channel::<Arrival>(BLOCKS_WAITING_MAX);
+    let body = move || {
+        while let Some(arrival) = receive.blocking_recv() {
+            let outcome = commit(&channel, &arrival.block, &after);
+            // The follower may have left; the verdict stands in the ledger.
+            let _ = arrival.outcome.send(outcome);
+        }
+    };
+    thread::Builder::new()
+        .name("committer".to_owned())
+        .spawn(body)
+        .map_err(|error| NodeFault::Start { what: "a channel's committer", cause: error.to_string() })?;
+    Ok(send)
+}
+
+fn commit(channel: &Channel, bytes: &[u8], after: &AfterCommit) -> Result<(), Refusal> {
+    let block = Block::from_bytes(bytes).map_err(|error| Refusal::NotTheNext(error.to_string()))?;
+    let bundle = channel.bundle();
+    let header = channel.ledger().last_header();
+    let ordered =
+        check_link(block, &header, &bundle).map_err(|error| Refusal::NotTheNext(with_causes(&error)))?;
+    let examined = examine_all(&ordered.block().envelopes, &bundle, ordered.block().header.timestamp_ms);
+    let state = channel.ledger().snapshot();
+    let before = channel.ledger().info().commit_hash;
+    let fault = |cause: String| Refusal::Fault(NodeFault::Ledger { cause });
+    let validated = validate_block(ordered, examined, &bundle, &state, before)
+        .map_err(|error| fault(with_causes(&error)))?;
+    log_verdicts(channel, &validated);
+    let number = validated.number();
+    channel.commit(validated).map_err(Refusal::Fault)?;
+    after(channel, number);
+    Ok(())
+}
+
+/// Judges envelopes by themselves on as many threads as there are cores, for blocks that are worth it.
+fn examine_all(envelopes: &[Bytes], bundle: &ConfigBundle, at_ms: u64) -> Vec<ExaminedTransaction> {
+    let numbered: Vec<(TxNumber, &Bytes)> = (0_u32..).map(TxNumber).zip(envelopes).collect();
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let threads = cores.min(numbered.len() / ENVELOPES_A_THREAD_MIN).max(1);
+    let judge = |part: &[(TxNumber, &Bytes)]| -> Vec<ExaminedTransaction> {
+        part.iter().map(|(number, envelope)| examine(*number, envelope, bundle, at_ms)).collect()
+    };
+    if threads == 1 {
+        return judge(&numbered);
+    }
+    thread::scope(|scope| {
+        let parts: Vec<_> = numbered
+            .chunks(numbered.len().div_ceil(threads))
+            .map(|part| scope.spawn(move || judge(part)))
+            .collect();
+        let joined = parts
+            .into_iter()
+            .map(|part| part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        joined.flatten().collect()
+    })
+}
+
+fn log_verdicts(channel: &Channel, block: &ValidatedBlock) {
+    for summary in block.transactions().iter().filter(|summary| !summary.code.is_valid()) {
+        let tx_id = summary.tx_id.as_ref().map_or("", protocol::TxId::as_str);
+        let reason = summary.reason.as_deref().unwrap_or("");
+        tracing::info!(channel = %channel.channel(), block_number = block.number().0, tx_id, code = %summary.code, reason, "transaction is invalid");
+    }
+}

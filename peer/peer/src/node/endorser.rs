@@ -1,0 +1,252 @@
+//! Endorsing: checks a proposal, runs the chaincode, signs what it did.
+//!
+//! The cheap checks come first, then one signature, then the ledger (registered, not committed before), then the report's
+//! content where a key came along, then the chaincode. A refusal by the chaincode is an answer without an endorsement; a
+//! proposal that may not run is an error. Proposals are never logged: they carry transient data.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use configtx::ConfigBundle;
+use endorsing::{ExecutionResult, ParsedProposal, VerifiedProposal, check_proposal, endorse, parse_proposal};
+use gateway::{Examiner, UploadProposal};
+use gateway::ports::ChannelLedger;
+use host::{ChaincodeHost, HostError, Run};
+use msp::{MspSet, SigningIdentity, VerifiedIdentity};
+use protocol::fabric::{ChaincodeEvent, ProposalResponse, SignedProposal};
+use protocol::{ChaincodeDefinition, IdentityRule, IdentityStatus};
+use shim::{Creator, Examination, Invocation};
+use transport::services::endorser::Endorser as EndorserService;
+use transport::{Request, Response, Status};
+
+use super::channel::Channel;
+use super::channels::Channels;
+use super::clock::now_ms;
+use super::settings::with_causes;
+use super::system::{self, SystemCall};
+
+/// The endorser of a peer.
+pub struct Endorser {
+    pub(crate) channels: Arc<Channels>,
+    pub(crate) host: ChaincodeHost,
+    pub(crate) signer: Arc<SigningIdentity>,
+    pub(crate) own_msp: MspSet,
+    pub(crate) examiner: Examiner,
+    /// Result of the perceptual hash's self-test on this machine.
+    pub(crate) self_test_id: String,
+    pub(crate) joined: Arc<system::Joined>,
+}
+
+impl EndorserService for Endorser {
+    async fn process_proposal(
+        &self,
+        request: Request<SignedProposal>,
+    ) -> Result<Response<ProposalResponse>, Status> {
+        self.process(request.into_inner()).await.map(Response::new)
+    }
+}
+
+impl Endorser {
+    /// Answers a signed proposal.
+    ///
+    /// # Errors
+    /// A status for a proposal that may not run: malformed, not signed by a member, not registered, unknown channel or
+    /// chaincode, already committed, content that cannot be examined.
+    pub async fn process(&self, signed: SignedProposal) -> Result<ProposalResponse, Status> {
+        let proposal =
+            parse_proposal(&signed).map_err(|error| Status::invalid_argument(error.to_string()))?;
+        if let Some(call) = SystemCall::of(&proposal) {
+            return self.answer_system(call, &proposal, &signed);
+        }
+        let channel =
+            self.channels.channel(&proposal.channel).ok_or_else(|| self.unknown_channel(&proposal))?;
+        let bundle = channel.bundle();
+        let verified = check_proposal(proposal, &signed, &bundle, now_ms())
+            .map_err(|error| status_of_rejection(&error))?;
+        registered(&channel, &bundle, verified.creator())?;
+        let tx_id = &verified.proposal().tx_id;
+        if channel.transaction(tx_id).map_err(internal)?.is_some() {
+            return Err(Status::already_exists(format!(
+                "transaction {tx_id} is committed; a new proposal needs a new nonce"
+            )));
+        }
+        let definition = self.definition(&bundle, &verified)?;
+        let examination = self.examine(&channel, &verified, &signed).await?;
+        let result = self.execute(&channel, &verified, &bundle, examination).await?;
+        let result = ExecutionResult { chaincode_version: definition.version, ..result };
+        endorse(&verified, result, self.signer.as_ref(), now_ms())
+            .map_err(|error| Status::internal(error.to_string()))
+    }
+
+    fn unknown_channel(&self, proposal: &ParsedProposal) -> Status {
+        let joined: Vec<String> =
+            self.channels.all().iter().map(|channel| channel.channel().to_string()).collect();
+        Status::not_found(format!(
+            "this peer has not joined channel {}; it is in {}",
+            proposal.channel,
+            if joined.is_empty() { "none".to_owned() } else { joined.join(", ") }
+        ))
+    }
+
+    /// The chaincode's definition, if this peer runs the version that the channel agreed on.
+    fn definition(
+        &self,
+        bundle: &ConfigBundle,
+        verified: &VerifiedProposal,
+    ) -> Result<ChaincodeDefinition, Status> {
+        let name = verified.proposal().chaincode.as_str();
+        let Some(definition) = bundle.config().chaincode(name) else {
+            return Err(Status::not_found(format!(
+                "channel {} has no chaincode {name}",
+                bundle.config().channel
+            )));
+        };
+        match self.host.installed().get(name) {
+            Some(version) if *version == definition.version => {}
+            Some(version) => {
+                return Err(Status::failed_precondition(format!(
+                    "this peer has version {version} of chaincode {name}; the channel runs version {}",
+                    definition.version
+                )));
+            }
+            None => {
+                return Err(Status::failed_precondition(format!(
+                    "chaincode {name} is not installed on this peer"
+                )));
+            }
+        }
+        if !definition.self_test_id.is_empty() && definition.self_test_id != self.self_test_id {
+            return Err(Status::failed_precondition(format!(
+                "the perceptual hash of this peer gives self-test {}, the channel's {}; this peer does not endorse {name}",
+                self.self_test_id, definition.self_test_id
+            )));
+        }
+        Ok(definition.clone())
+    }
+
+    async fn examine(
+        &self,
+        channel: &Arc<Channel>,
+        verified: &VerifiedProposal,
+        signed: &SignedProposal,
+    ) -> Result<Option<Examination>, Status> {
+        let upload =
+            UploadProposal { proposal: verified.proposal(), creator_msp: verified.creator().msp_id(), signed };
+        let examined = self.examiner.examine(channel.as_ref(), self.signer.as_ref(), &upload).await;
+        examined.map_err(|error| {
+            let text = with_causes(&error);
+            if error.is_passing() { Status::unavailable(text) } else { Status::invalid_argument(text) }
+        })
+    }
+
+    async fn execute(
+        &self,
+        channel: &Channel,
+        verified: &VerifiedProposal,
+        bundle: &ConfigBundle,
+        examination: Option<Examination>,
+    ) -> Result<ExecutionResult, Status> {
+        let (proposal, creator) = (verified.proposal(), verified.creator());
+        let invocation = Invocation {
+            channel: proposal.channel.clone(),
+            chaincode: proposal.chaincode.clone(),
+            tx_id: proposal.tx_id.clone(),
+            args: proposal.args.clone(),
+            // The report's key has done its work; a chaincode never sees it.
+            transient: without_key(&proposal.transient),
+            creator: Creator {
+                msp_id: creator.msp_id().clone(),
+                poi: creator.poi(),
+                roles: creator.roles().to_vec(),
+                attributes: creator.attributes().clone(),
+            },
+            timestamp_ms: proposal.timestamp_ms,
+            reports: bundle.config().reports.clone(),
+            examination,
+        };
+        let state = Arc::new(channel.ledger().snapshot());
+        let result = self.host.invoke(Run { invocation, state }).await.map_err(status_of_host)?;
+        let event = result.event.map(|(event_name, payload)| ChaincodeEvent {
+            chaincode_id: String::new(),
+            tx_id: String::new(),
+            event_name,
+            payload,
+        });
+        Ok(ExecutionResult {
+            rwset: result.rwset,
+            response: result.response,
+            event,
+            chaincode_version: String::new(),
+        })
+    }
+
+    fn answer_system(
+        &self,
+        call: SystemCall,
+        proposal: &ParsedProposal,
+        signed: &SignedProposal,
+    ) -> Result<ProposalResponse, Status> {
+        let creator = self.own_msp.identify(&proposal.creator, now_ms()).map_err(|error| {
+            Status::permission_denied(format!("system chaincodes serve this peer's organisation: {error}"))
+        })?;
+        creator.verify(&signed.proposal_bytes, &signed.signature).map_err(|error| {
+            Status::permission_denied(format!("the creator's signature is refused: {error}"))
+        })?;
+        let payload = system::answer(&call, &creator, &self.channels, self.joined.as_ref())?;
+        let response = protocol::fabric::Response { status: 200, message: String::new(), payload };
+        Ok(ProposalResponse { version: 1, response: Some(response), ..ProposalResponse::default() })
+    }
+}
+
+fn without_key(transient: &BTreeMap<String, Vec<u8>>) -> BTreeMap<String, Vec<u8>> {
+    let others = transient.iter().filter(|(name, _)| name.as_str() != reports::TRANSIENT_DATA_KEY);
+    others.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// The creator must be registered and active, unless the channel is open to every certificate of its MSPs.
+fn registered(channel: &Channel, bundle: &ConfigBundle, creator: &VerifiedIdentity) -> Result<(), Status> {
+    if bundle.config().identities == IdentityRule::Open {
+        return Ok(());
+    }
+    let record = channel.identity(creator.msp_id(), &creator.poi()).map_err(internal)?;
+    match record.map(|record| record.status) {
+        Some(IdentityStatus::Active) => Ok(()),
+        Some(IdentityStatus::Revoked) => Err(Status::permission_denied(format!(
+            "identity {} of {} is revoked",
+            creator.poi(),
+            creator.msp_id()
+        ))),
+        None => Err(Status::permission_denied(format!(
+            "identity {} of {} is not registered on channel {}; an administrator of {} registers it",
+            creator.poi(),
+            creator.msp_id(),
+            channel.channel(),
+            creator.msp_id()
+        ))),
+    }
+}
+
+fn status_of_rejection(error: &endorsing::ProposalRejection) -> Status {
+    use endorsing::ProposalRejection as Rejection;
+    match error {
+        Rejection::Creator(_) | Rejection::Signature(_) | Rejection::NotAWriter(_) => {
+            Status::permission_denied(error.to_string())
+        }
+        Rejection::UnknownChaincode { .. } => Status::not_found(error.to_string()),
+        _ => Status::invalid_argument(error.to_string()),
+    }
+}
+
+fn status_of_host(error: HostError) -> Status {
+    match error {
+        HostError::Busy { .. } => Status::resource_exhausted(error.to_string()),
+        HostError::DeadlineExceeded { .. } => Status::deadline_exceeded(error.to_string()),
+        HostError::UnknownChaincode { .. } => Status::failed_precondition(error.to_string()),
+        _ => Status::unavailable(error.to_string()),
+    }
+}
+
+fn internal(fault: gateway::ports::LedgerFault) -> Status {
+    tracing::error!(%fault, "a proposal was not judged");
+    Status::internal("the ledger of this peer is not readable")
+}

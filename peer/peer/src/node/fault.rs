@@ -1,0 +1,49 @@
+//! Why a peer, or one of its channels, cannot do its work.
+
+use thiserror::Error;
+
+/// A fault of the node. It is logged where it is met.
+#[derive(Debug, Error)]
+pub enum NodeFault {
+    /// The settings do not hold.
+    #[error(transparent)]
+    Settings(#[from] node::SettingsErrors),
+    /// The block is no genesis block of a channel that this peer can join.
+    #[error("the genesis block is not usable: {cause}")]
+    Genesis {
+        /// What is wrong.
+        cause: String,
+    },
+    /// The ledger is damaged or its disk fails.
+    #[error("the ledger cannot be used: {cause}")]
+    Ledger {
+        /// What is wrong.
+        cause: String,
+    },
+    /// A folder or store of the node.
+    #[error("{what} at {path}: {cause}")]
+    Disk {
+        /// What is kept there.
+        what: &'static str,
+        /// Where.
+        path: String,
+        /// What is wrong.
+        cause: String,
+    },
+    /// A port is not to be had.
+    #[error("cannot listen on {address}: {cause}; choose another address or stop what uses it")]
+    Listen {
+        /// The address.
+        address: String,
+        /// What is wrong.
+        cause: String,
+    },
+    /// A part of the node did not start.
+    #[error("{what} does not start: {cause}")]
+    Start {
+        /// The part.
+        what: &'static str,
+        /// What is wrong.
+        cause: String,
+    },
+}

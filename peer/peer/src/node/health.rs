@@ -1,0 +1,31 @@
+//! What `/healthz` says of a peer.
+
+use std::sync::Arc;
+
+use gateway::ports::ChannelLedger as _;
+use node::{Component, Health};
+use serde_json::{Value, json};
+
+use super::channels::Channels;
+
+/// Registers the peer's components.
+pub fn register(health: &Health, id: &str, msp_id: &str, channels: &Arc<Channels>) {
+    health.report("peer", Component::up(json!({ "id": id, "msp_id": msp_id })));
+    let channels = Arc::clone(channels);
+    health.ask("channels", move || {
+        let facts: serde_json::Map<String, Value> = channels
+            .all()
+            .iter()
+            .map(|channel| {
+                let info = channel.ledger().info();
+                let facts = json!({
+                    "height": info.height,
+                    "block_hash": info.block_hash.to_string(),
+                    "commit_hash": info.commit_hash.to_string(),
+                });
+                (channel.channel().to_string(), facts)
+            })
+            .collect();
+        Component::up(Value::Object(facts))
+    });
+}

@@ -1,0 +1,22 @@
+//! The peer node: its parts, and how they are joined.
+//!
+//! Everything about configuration is decided before a port is bound ([`settings`]). A joined channel is a [`channel`]
+//! with a committer ([`committing`]) and a follower of the orderers ([`following`]). Proposals go to the [`endorser`];
+//! users and other peers to the services of the crate `gateway`, which sees the peer through [`peer_node`].
+
+mod channel;
+mod channels;
+mod clock;
+mod committing;
+mod differences;
+mod endorser;
+mod fault;
+mod following;
+mod health;
+mod peer_node;
+mod settings;
+mod starting;
+mod system;
+
+pub use settings::with_causes;
+pub use starting::start;

@@ -1,0 +1,245 @@
+//! The start of a peer, in the order in which faults must be met: settings, disk, chaincodes, channels, ports.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+
+use asset_transfer::AssetTransfer;
+use gateway::ports::ChannelLedger as _;
+use gateway::{
+    CUSTODY_FAMILIES, Custody, CustodyService, Dialer, Examiner, ExchangeService, FetchLimits, Fetcher,
+    GatewayService, RemotePeers, ReportLimits, ReportParts, ReportService, ServeLimits, Upkeep,
+};
+use host::{ChaincodeHost, HostLimits};
+use imaging::DecodeLimits;
+use ipfs::{SEALED_FAMILIES, SealedStore};
+use msp::{MspSet, SigningIdentity};
+use node::{Health, health_route, shutdown_signal};
+use protocol::BlockNumber;
+use reports::Reports;
+use store::{FamilySpec, Store, StoreOptions};
+use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+use tokio::task::JoinSet;
+use transport::services::custody::CustodyServer;
+use transport::services::endorser::EndorserServer;
+use transport::services::exchange::ExchangeServer;
+use transport::services::gateway::GatewayServer;
+use transport::services::reports::ReportsServer;
+use transport::{Server, Status, TlsClient};
+use web::WebServer;
+
+use super::channel::Channel;
+use super::channels::Channels;
+use super::committing::{self, AfterCommit};
+use super::endorser::Endorser;
+use super::fault::NodeFault;
+use super::following::Follower;
+use super::health;
+use super::peer_node::PeerNode;
+use super::settings::{Settings, with_causes};
+use super::system::Joined;
+
+/// Layout of the stores that this release writes.
+const STORE_LAYOUT: u32 = 1;
+/// Newest blocks whose upkeep is done again at a start; one would do.
+const BLOCKS_LOOKED_AFTER: u64 = 16;
+
+/// Runs a peer until it is told to end.
+///
+/// # Errors
+/// [`NodeFault`]: nothing was bound then, or everything was closed again.
+pub async fn start(file: Option<&Path>) -> Result<(), NodeFault> {
+    let settings = Settings::load(file)?;
+    let parts = Parts::prepare(&settings)?;
+    let listener = listen(settings.listen).await?;
+    let health = Health::new(env!("CARGO_PKG_VERSION"));
+    health::register(&health, &settings.id, settings.msp.msp_id.as_str(), &parts.channels);
+    let web = match settings.operations {
+        Some(address) => Some(serve_health(address, &settings, &health).await?),
+        None => None,
+    };
+    for channel in parts.channels.all() {
+        parts.following.follow(channel)?;
+    }
+    let upkeep = parts.upkeep.clone();
+    let background = tokio::spawn(async move { upkeep.run().await });
+    tracing::info!(id = settings.id, msp_id = %settings.msp.msp_id, address = %settings.listen, channels = parts.channels.all().len(), "peer ready");
+    parts
+        .server(&settings)
+        .serve(listener, async {
+            let signal = shutdown_signal().await;
+            tracing::info!(signal, "peer ends");
+        })
+        .await;
+    background.abort();
+    parts.following.end();
+    if let Some(web) = web {
+        web.shutdown().await;
+    }
+    Ok(())
+}
+
+/// Everything but the ports.
+struct Parts {
+    channels: Arc<Channels>,
+    following: Arc<Following>,
+    upkeep: Arc<Upkeep<PeerNode>>,
+    node: Arc<PeerNode>,
+    dialer: Dialer,
+    custody: Arc<Custody>,
+    sealed: SealedStore,
+    fetcher: Arc<Fetcher>,
+    peers: Arc<RemotePeers<Dialer>>,
+}
+
+impl Parts {
+    fn prepare(settings: &Settings) -> Result<Self, NodeFault> {
+        let start = |what: &'static str, error: &dyn std::error::Error| NodeFault::Start {
+            what,
+            cause: with_causes(error),
+        };
+        let signer = settings.signer.clone();
+        let own_msp = MspSet::new([&settings.msp]).map_err(|error| start("the own MSP", &error))?;
+        let store = open_store(settings, "custody", "key custody", &CUSTODY_FAMILIES)?;
+        let custody =
+            Custody::open(store, settings.kem.clone()).map_err(|error| start("key custody", &error))?;
+        let custody = Arc::new(custody);
+        let sealed = SealedStore::new(open_store(settings, "sealed", "sealed reports", &SEALED_FAMILIES)?);
+        let tls = TlsClient::new(&settings.tls, &settings.roots);
+        let dialer = Dialer::new(tls.clone());
+        let peers = Arc::new(RemotePeers::new(dialer.clone()));
+        let fetcher = Arc::new(Fetcher::new(sealed.clone(), peers.clone(), FetchLimits::default()));
+        let ledgers = settings.folder.join("ledgers");
+        let channels = Channels::open(ledgers, settings.roots.clone(), settings.own_roots.clone())?;
+        let channels = Arc::new(channels);
+        let host =
+            ChaincodeHost::start(vec![Arc::new(Reports), Arc::new(AssetTransfer)], HostLimits::default())
+                .map_err(|error| start("the chaincode host", &error))?;
+        let joins: Arc<OnceLock<Weak<Following>>> = Arc::default();
+        let endorser = Arc::new(Endorser {
+            channels: channels.clone(),
+            host,
+            signer: signer.clone(),
+            own_msp,
+            examiner: Examiner::new(sealed.clone(), fetcher.clone(), DecodeLimits::default()),
+            self_test_id: imaging::self_test(),
+            joined: follow_when_joined(joins.clone()),
+        });
+        let address = settings.address.clone();
+        let node = Arc::new(PeerNode { channels: channels.clone(), endorser, signer: signer.clone(), address });
+        let upkeep =
+            Upkeep::new(node.clone(), custody.clone(), sealed.clone(), fetcher.clone(), peers.clone());
+        let upkeep = Arc::new(upkeep);
+        let following = Arc::new(Following {
+            signer,
+            tls,
+            upkeep: upkeep.clone(),
+            runtime: Handle::current(),
+            tasks: Mutex::new(JoinSet::new()),
+        });
+        // The endorser is part of what following needs, so it learns of it last, and does not own it.
+        let _ = joins.set(Arc::downgrade(&following));
+        Ok(Self { channels, following, upkeep, node, dialer, custody, sealed, fetcher, peers })
+    }
+
+    fn server(&self, settings: &Settings) -> Server {
+        let report_parts = ReportParts {
+            custody: self.custody.clone(),
+            store: self.sealed.clone(),
+            fetcher: self.fetcher.clone(),
+            peers: self.peers.clone(),
+        };
+        let node = || self.node.clone();
+        let gateway = GatewayService::new(node(), self.dialer.clone(), self.custody.clone());
+        let custody = CustodyService::new(node(), self.custody.clone());
+        let exchange = ExchangeService::new(node(), self.sealed.clone(), ServeLimits::default());
+        let reports = ReportService::new(node(), report_parts, ReportLimits::default());
+        Server::new(&settings.tls, &settings.roots)
+            .add_service(EndorserServer::from_arc(self.node.endorser.clone()))
+            .add_service(GatewayServer::new(gateway))
+            .add_service(CustodyServer::new(custody))
+            .add_service(ExchangeServer::new(exchange))
+            .add_service(ReportsServer::new(reports))
+    }
+}
+
+/// Followers of all channels.
+struct Following {
+    signer: Arc<SigningIdentity>,
+    tls: TlsClient,
+    upkeep: Arc<Upkeep<PeerNode>>,
+    runtime: Handle,
+    tasks: Mutex<JoinSet<()>>,
+}
+
+impl Following {
+    /// Starts committer and follower of a channel.
+    fn follow(&self, channel: Arc<Channel>) -> Result<(), NodeFault> {
+        tracing::info!(channel = %channel.channel(), height = channel.height(), "following");
+        let upkeep = self.upkeep.clone();
+        let after: AfterCommit =
+            Arc::new(move |channel: &Channel, number| look_after(&upkeep, channel, number));
+        // A node that ended between a block's write and its upkeep does the upkeep now; it is idempotent.
+        for number in channel.height().saturating_sub(BLOCKS_LOOKED_AFTER)..channel.height() {
+            after(&channel, BlockNumber(number));
+        }
+        let arrivals = committing::start(channel.clone(), after)?;
+        let follower = Follower { channel, arrivals, signer: self.signer.clone(), tls: self.tls.clone() };
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        tasks.spawn_on(follower.run(), &self.runtime);
+        Ok(())
+    }
+
+    fn end(&self) {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
+    }
+}
+
+fn look_after(upkeep: &Upkeep<PeerNode>, channel: &Channel, number: BlockNumber) {
+    if let Err(fault) = upkeep.committed(channel, number) {
+        tracing::error!(channel = %channel.channel(), block_number = number.0, fault = with_causes(&fault), "reports of a block were not looked after");
+    }
+}
+
+/// What the endorser does when a channel was joined.
+fn follow_when_joined(joins: Arc<OnceLock<Weak<Following>>>) -> Arc<Joined> {
+    Arc::new(move |channel| {
+        let following = joins
+            .get()
+            .and_then(Weak::upgrade)
+            .ok_or_else(|| Status::unavailable("the peer is not ready"))?;
+        following.follow(channel).map_err(|fault| Status::internal(fault.to_string()))
+    })
+}
+
+fn open_store(
+    settings: &Settings,
+    folder: &str,
+    purpose: &'static str,
+    families: &[FamilySpec],
+) -> Result<Store, NodeFault> {
+    let path = settings.folder.join(folder);
+    let fault = |cause: String| NodeFault::Disk { what: purpose, path: path.display().to_string(), cause };
+    std::fs::create_dir_all(&settings.folder).map_err(|error| fault(error.to_string()))?;
+    let options = StoreOptions::new(purpose, STORE_LAYOUT);
+    Store::open(&path, families, options).map_err(|error| fault(with_causes(&error)))
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, NodeFault> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| NodeFault::Listen { address: address.to_string(), cause: error.to_string() })
+}
+
+async fn serve_health(
+    address: SocketAddr,
+    settings: &Settings,
+    health: &Health,
+) -> Result<WebServer, NodeFault> {
+    let fault = |cause: String| NodeFault::Listen { address: address.to_string(), cause };
+    let listener = std::net::TcpListener::bind(address).map_err(|error| fault(error.to_string()))?;
+    WebServer::serve(listener, &settings.tls, &settings.roots, vec![health_route(health.clone())])
+        .await
+        .map_err(|error| fault(with_causes(&error)))
+}

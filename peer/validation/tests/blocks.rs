@@ -1,0 +1,267 @@
+//! What a block must keep to follow another, to begin a channel, and what its commit hash is.
+#![allow(clippy::expect_used, reason = "tests")]
+
+mod fixture;
+
+use bytes::Bytes;
+use configtx::{config_envelope, genesis_block};
+use fixture::{Chain, NOW_MS, Network, Tx, namespace, sign_block, version, write};
+use protocol::{
+    Block, BlockHash, BlockNumber, BlockSignature, ChannelId, CommitHash, Digest, IdentityRecord,
+    NamespaceSet, TxId, TxNumber, TxValidationCode, codec, data_hash, merkle,
+};
+use validation::{
+    CONFIG_KEY, CONFIG_NAMESPACE, StateWrite, TransactionSummary, check_link, code_leaf, commit_hash,
+    examine, validate_block, validate_genesis, write_leaf,
+};
+
+type Change = fn(&mut Block);
+
+fn envelope(network: &Network, nonce: &str) -> Bytes {
+    let set = NamespaceSet { writes: vec![write("key")], ..namespace("basic") };
+    Tx::new(network, nonce, vec![set]).envelope()
+}
+
+#[test]
+fn a_block_follows_only_if_every_rule_holds() {
+    let rows: Vec<(&str, Change, &str)> = vec![
+        ("as it should be", |_| (), "accepted"),
+        ("a newer header", |b| b.header.version = 2, "header version 2"),
+        (
+            "another channel",
+            |b| b.header.channel = ChannelId::new("other").expect("valid"),
+            "of channel other",
+        ),
+        ("the same number", |b| b.header.number = BlockNumber(0), "block 0 came where block 1 is next"),
+        ("a number skipped", |b| b.header.number = BlockNumber(2), "block 2 came where block 1 is next"),
+        ("another chain", |b| b.header.previous_hash = BlockHash::ZERO, "follows a block with hash 00"),
+        ("other envelopes", |b| b.envelopes.push(Bytes::new()), "has data hash"),
+        ("too many envelopes", |b| b.envelopes = vec![Bytes::new(); 20_001], "has 20001 envelopes"),
+        ("the same time", |b| b.header.timestamp_ms = NOW_MS, "not after the block before"),
+        ("an earlier time", |b| b.header.timestamp_ms = NOW_MS - 1, "not after the block before"),
+        (
+            "another configuration",
+            |b| b.header.last_config = BlockNumber(1),
+            "names block 1 as its configuration",
+        ),
+        ("more work than demanded", |b| b.header.proof.difficulty_bits = 1, "the channel demands 0"),
+    ];
+    let network = Network::new();
+    let chain = Chain::new(&network);
+    for (name, change, verdict) in rows {
+        let mut block = chain.next_block(&network, vec![envelope(&network, "1")]);
+        change(&mut block);
+        // Signed as changed, so that the rule itself is what refuses it.
+        block.signatures = sign_block(&network, &block.header);
+        let result = check_link(block, &chain.last, &chain.bundle);
+        let found = result.map_or_else(|rejection| rejection.to_string(), |_| "accepted".to_owned());
+        assert!(found.contains(verdict), "{name}: {found}");
+    }
+}
+
+#[test]
+fn a_block_without_a_majority_of_the_consenters_is_refused() {
+    let network = Network::new();
+    let chain = Chain::new(&network);
+    let rows: Vec<(&str, Change)> = vec![
+        ("unsigned", |b| b.signatures.clear()),
+        ("signed by one", |b| b.signatures.truncate(1)),
+        ("signed by one twice", |b| b.signatures[1] = b.signatures[0].clone()),
+        ("signed for another header", |b| b.header.timestamp_ms += 1),
+        ("a forged signature", |b| {
+            b.signatures[1] = BlockSignature { consenter: 1, signature: Bytes::new() }
+        }),
+    ];
+    for (name, change) in rows {
+        let mut block = chain.next_block(&network, vec![envelope(&network, "1")]);
+        change(&mut block);
+        let rejection = check_link(block, &chain.last, &chain.bundle).expect_err(name);
+        assert!(rejection.to_string().contains("not signed as the channel demands"), "{name}: {rejection}");
+    }
+}
+
+#[test]
+fn a_block_is_sealed_at_the_channels_difficulty() {
+    let mut network = Network::new();
+    network.config.orderer.difficulty_bits = 6;
+    let chain = Chain::new(&network);
+    let mut block = chain.next_block(&network, vec![envelope(&network, "1")]);
+    block.header.proof.difficulty_bits = 6;
+    let sealed = |block: &Block, nonce: u64| {
+        let mut block = block.clone();
+        block.header.proof.nonce = nonce;
+        block.signatures = sign_block(&network, &block.header);
+        block
+    };
+    let nonce = |wanted: bool| {
+        (0..10_000_u64)
+            .find(|nonce| sealed(&block, *nonce).header.is_sealed() == wanted)
+            .expect("found quickly")
+    };
+    assert!(check_link(sealed(&block, nonce(true)), &chain.last, &chain.bundle).is_ok());
+    let rejection =
+        check_link(sealed(&block, nonce(false)), &chain.last, &chain.bundle).expect_err("no work");
+    assert!(rejection.to_string().contains("leading zero bits"), "{rejection}");
+    let free = chain.next_block(&network, vec![envelope(&network, "1")]);
+    let rejection = check_link(free, &chain.last, &chain.bundle).expect_err("no difficulty");
+    assert!(rejection.to_string().contains("the channel demands 6"), "{rejection}");
+    let config = chain.next_block(&network, vec![config_envelope(&network.config)]);
+    assert!(check_link(config, &chain.last, &chain.bundle).is_ok(), "a configuration is sealed without work");
+}
+
+#[test]
+fn the_genesis_block_writes_configuration_and_identities() {
+    let network = Network::new();
+    let block = validate_genesis(genesis_block(&network.config, NOW_MS)).expect("the fixture holds");
+    assert_eq!(block.codes(), [TxValidationCode::Valid]);
+    assert_eq!(block.config(), Some(&network.config));
+    let config = &block.writes()[0];
+    assert_eq!((config.namespace.as_str(), config.key.as_str()), (CONFIG_NAMESPACE, CONFIG_KEY));
+    assert_eq!(
+        (config.value.as_deref(), config.version),
+        (Some(&network.config.to_bytes()[..]), version(0, 0))
+    );
+    let identities = &block.writes()[1..];
+    assert_eq!(identities.len(), network.config.first_identities.len());
+    for (number, identity) in (0..).zip(&network.config.first_identities) {
+        let key = IdentityRecord::key(&identity.msp_id, &identity.poi);
+        let write = identities.iter().find(|write| write.key == key).expect("written");
+        assert_eq!(
+            (write.namespace.as_str(), write.version),
+            (IdentityRecord::NAMESPACE, version(0, number))
+        );
+        let bytes = write.value.as_ref().expect("a value");
+        let record: IdentityRecord = codec::decode_canonical(bytes, 1 << 16).expect("a record");
+        assert_eq!((record.poi, record.roles), (identity.poi, identity.roles.clone()));
+    }
+    assert!(block.writes().is_sorted_by(|a, b| (&a.namespace, &a.key) < (&b.namespace, &b.key)));
+    let again = validate_genesis(genesis_block(&network.config, NOW_MS)).expect("the fixture holds");
+    assert_eq!(again.commit_hash(), block.commit_hash());
+    let later = validate_genesis(genesis_block(&network.config, NOW_MS + 1)).expect("the fixture holds");
+    assert_ne!(later.commit_hash(), block.commit_hash(), "the block's hash enters");
+}
+
+#[test]
+fn a_block_that_cannot_begin_a_channel_is_refused() {
+    let rows: Vec<(&str, Change, &str)> = vec![
+        ("a number", |b| b.header.number = BlockNumber(1), "number must be 0"),
+        ("a block before", |b| b.header.previous_hash = BlockHash([1; 32]), "previous hash must be zero"),
+        ("work", |b| b.header.proof.difficulty_bits = 1, "sealed without work"),
+        (
+            "signatures",
+            |b| b.signatures.push(BlockSignature { consenter: 0, signature: Bytes::new() }),
+            "no signatures",
+        ),
+        ("another configuration", |b| b.header.last_config = BlockNumber(1), "name itself"),
+        ("no envelope", |b| b.envelopes.clear(), "has 0 envelopes"),
+        ("a damaged envelope", |b| b.envelopes[0] = Bytes::from_static(b"x"), "data hash"),
+    ];
+    let mut network = Network::new();
+    for (name, change, verdict) in rows {
+        let mut block = genesis_block(&network.config, NOW_MS);
+        change(&mut block);
+        let rejection = validate_genesis(block).expect_err(name).to_string();
+        assert!(rejection.contains(verdict), "{name}: {rejection}");
+    }
+    network.config.orderer.difficulty_bits = 99;
+    let rejection = validate_genesis(genesis_block(&network.config, NOW_MS)).expect_err("a rule is broken");
+    assert!(rejection.to_string().contains("orderer.difficulty_bits: found 99"), "{rejection}");
+}
+
+#[test]
+fn leaves_and_commit_hash_are_what_the_design_says() {
+    let network = Network::new();
+    let chain = Chain::new(&network);
+    let envelopes = vec![envelope(&network, "1"), Bytes::new()];
+    let block = chain.validate(&network, envelopes.clone()).expect("readable");
+    let id = block.transactions()[0].tx_id.clone().expect("signed");
+    let leaf = code_leaf(&block.transactions()[0]);
+    assert_eq!(leaf, codec::encode(&(0_u32, Digest::of(&envelopes[0]), id.as_str(), 0_u8)));
+    let flawed = code_leaf(&block.transactions()[1]);
+    assert_eq!(flawed, codec::encode(&(1_u32, Digest::of(b""), "", TxValidationCode::NilEnvelope.number())));
+    let codes_root = merkle::root(&[merkle::leaf_hash(&leaf), merkle::leaf_hash(&flawed)]);
+    assert_eq!(block.codes_root(), codes_root);
+    let none: Option<Digest> = None;
+    let leaf = codec::encode(&("basic", "", "key", (1_u64, 0_u32), Some(Digest::of(b"new")), none));
+    assert_eq!(write_leaf(&block.writes()[0]), leaf);
+    let deletion = StateWrite { namespace: "n".into(), key: "k".into(), value: None, version: version(2, 3) };
+    assert_eq!(write_leaf(&deletion), codec::encode(&("n", "", "k", (2_u64, 3_u32), none, none)));
+    let writes_root = merkle::root(&[merkle::leaf_hash(&leaf)]);
+    let block_hash = block.block().header.hash();
+    let parts = [chain.commit.0, block_hash.0, codes_root.0, writes_root.0].concat();
+    assert_eq!(block.commit_hash(), CommitHash::of(&parts));
+    assert_eq!(Block::from_bytes(block.block_bytes()).expect("reads back"), *block.block());
+}
+
+#[test]
+fn signatures_of_a_block_do_not_enter_the_commit_hash() {
+    let network = Network::new();
+    let chain = Chain::new(&network);
+    let envelopes = vec![envelope(&network, "1")];
+    let first = chain.validate(&network, envelopes.clone()).expect("readable");
+    let second = chain.validate(&network, envelopes).expect("readable");
+    assert_ne!(first.block_bytes(), second.block_bytes(), "ECDSA draws a nonce for each signature");
+    assert_eq!(first.commit_hash(), second.commit_hash());
+}
+
+#[test]
+#[should_panic(expected = "the examined envelopes are those of the block")]
+fn an_examination_of_other_envelopes_is_a_bug() {
+    let network = Network::new();
+    let chain = Chain::new(&network);
+    let block = chain.next_block(&network, vec![envelope(&network, "1")]);
+    let at_ms = block.header.timestamp_ms;
+    let other = examine(TxNumber(0), &envelope(&network, "2"), &chain.bundle, at_ms);
+    let ordered = check_link(block, &chain.last, &chain.bundle).expect("follows");
+    let _ = validate_block(ordered, vec![other], &chain.bundle, &chain.state, chain.commit);
+}
+
+#[test]
+fn an_empty_block_commits_nothing_and_moves_the_commit_hash() {
+    let network = Network::new();
+    let chain = Chain::new(&network);
+    let block = chain.validate(&network, vec![]).expect("readable");
+    assert!(block.codes().is_empty() && block.writes().is_empty());
+    assert_eq!((block.codes_root(), block.writes_root()), (merkle::root(&[]), merkle::root(&[])));
+    assert_eq!(block.block().header.data_hash, data_hash(&[]));
+    assert_ne!(block.commit_hash(), chain.commit);
+}
+
+/// A change of these bytes forks every ledger: it needs a new version and a capability.
+#[test]
+fn the_bytes_of_leaves_are_frozen() {
+    let summary = TransactionSummary {
+        number: TxNumber(300),
+        envelope_hash: Digest([0x11; 32]),
+        tx_id: None,
+        claimed_tx_id: Some(TxId::of(b"nonce", b"creator")),
+        code: TxValidationCode::MvccReadConflict,
+        reason: Some("not part of the leaf".into()),
+        chaincode: None,
+        creator: None,
+        event: None,
+    };
+    let put = StateWrite {
+        namespace: "reports".into(),
+        key: "k".into(),
+        value: Some(Bytes::from_static(b"value")),
+        version: version(70_000, 2),
+    };
+    let delete = StateWrite { value: None, ..put.clone() };
+    let commit = commit_hash(&CommitHash([1; 32]), &BlockHash([2; 32]), &Digest([3; 32]), &Digest([4; 32]));
+    let rows = [
+        ("code", Digest::of(&code_leaf(&summary)).to_string(), GOLDEN_CODE),
+        ("put", Digest::of(&write_leaf(&put)).to_string(), GOLDEN_PUT),
+        ("delete", Digest::of(&write_leaf(&delete)).to_string(), GOLDEN_DELETE),
+        ("commit hash", commit.to_string(), GOLDEN_COMMIT),
+    ];
+    for (name, found, frozen) in rows {
+        assert_eq!(found, frozen, "{name}");
+    }
+    assert_eq!(code_leaf(&summary)[..7], [0x94, 0xcd, 0x01, 0x2c, 0xc4, 0x20, 0x11]);
+}
+
+const GOLDEN_CODE: &str = "96fc59c1f14be7603f0cbd15c77c226d30345e374e189c4e90e682be803a6080";
+const GOLDEN_PUT: &str = "96e89854a0b1c7b8a660971c26cc7519c47dc21c5a23fc520426c834a930697e";
+const GOLDEN_DELETE: &str = "e1f654253f3b03280ec75bfe95d7a35514bbffcb0a1153af521bbabbac6dc31f";
+const GOLDEN_COMMIT: &str = "fefe0b60760d09ad6bc1add63edfb27b3fd077d1237a807c768a8e20416d1151";

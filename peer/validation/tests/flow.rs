@@ -1,0 +1,134 @@
+//! A transaction from a client's draft to its verdict, through every function that touches it on the way.
+#![allow(clippy::expect_used, reason = "tests")]
+
+mod fixture;
+
+use bytes::Bytes;
+use endorsing::{
+    ExecutionResult, PlanRequest, ProposalDraft, TransientMap, VerifiedProposal, assemble, check_prepared,
+    check_proposal, compare_responses, endorse, parse_proposal, plan, sign_envelope, sign_proposal,
+};
+use fixture::{Chain, NOW_MS, Network, msp_id, namespace, read, version, write};
+use prost::Message;
+use protocol::{
+    ChaincodeName, ChannelId, MspId, NamespaceSet, ReadWriteSet, TxValidationCode, Version,
+    fabric::{ChaincodeEvent, ProposalResponse, Response},
+};
+
+fn propose(network: &Network, chain: &Chain, nonce: &'static [u8]) -> VerifiedProposal {
+    let user = network.identity("HospitalA", "user");
+    let draft = ProposalDraft {
+        channel: ChannelId::new("reports").expect("valid"),
+        chaincode: ChaincodeName::new("basic").expect("valid"),
+        args: vec![Bytes::from_static(b"Put"), Bytes::from_static(b"key")],
+        transient: TransientMap::new([("secret".to_owned(), b"tell nobody".to_vec())].into()),
+        creator: user.serialized(),
+        nonce: Bytes::from_static(nonce),
+        timestamp_ms: NOW_MS,
+    };
+    let signed = sign_proposal(draft, user).expect("signs");
+    let parsed = parse_proposal(&signed).expect("well formed");
+    check_proposal(parsed, &signed, &chain.bundle, NOW_MS).expect("holds")
+}
+
+/// What the chaincode does at a peer where `key` has that version.
+fn run(seen: Option<Version>) -> ExecutionResult {
+    let set =
+        NamespaceSet { reads: vec![read("key", seen)], writes: vec![write("key")], ..namespace("basic") };
+    ExecutionResult {
+        rwset: ReadWriteSet { version: ReadWriteSet::VERSION, namespaces: vec![set] },
+        response: Response { status: 200, message: String::new(), payload: Bytes::from_static(b"stored") },
+        event: Some(ChaincodeEvent { event_name: "Stored".into(), ..ChaincodeEvent::default() }),
+        chaincode_version: "1.0".into(),
+    }
+}
+
+fn endorsements(
+    network: &Network,
+    proposal: &VerifiedProposal,
+    peers: &[(&str, Option<Version>)],
+) -> Vec<(MspId, ProposalResponse)> {
+    let answer = |(org, seen): &(&str, Option<Version>)| {
+        let signer = network.identity(org, "peer0");
+        (msp_id(org), endorse(proposal, run(*seen), signer, NOW_MS).expect("endorses"))
+    };
+    peers.iter().map(answer).collect()
+}
+
+fn envelope(
+    network: &Network,
+    proposal: &VerifiedProposal,
+    responses: &[(MspId, ProposalResponse)],
+) -> Bytes {
+    let responses: Vec<ProposalResponse> = responses.iter().map(|(_, response)| response.clone()).collect();
+    let envelope = assemble(proposal.proposal(), &responses).expect("equal endorsements");
+    let action = check_prepared(&envelope, proposal.proposal()).expect("what was proposed");
+    assert_eq!(action.response.map(|response| response.payload), Some(Bytes::from_static(b"stored")));
+    let signed = sign_envelope(envelope, network.identity("HospitalA", "user")).expect("signs");
+    signed.encode_to_vec().into()
+}
+
+#[test]
+fn what_is_proposed_checked_endorsed_and_signed_is_valid_once() {
+    let network = Network::new();
+    let mut chain = Chain::new(&network);
+    let proposal = propose(&network, &chain, b"flow");
+    let own = msp_id("HospitalA");
+    let request = PlanRequest { chaincode: "basic", own: &own, requested: &[], is_upload: false };
+    let plan = plan(&chain.bundle, &request).expect("a plan");
+    assert_eq!(plan.preferred, [msp_id("HospitalA"), msp_id("HospitalB")]);
+    let responses = endorsements(&network, &proposal, &[("HospitalA", None), ("HospitalB", None)]);
+    compare_responses(&responses).expect("equal answers");
+    let envelope = envelope(&network, &proposal, &responses);
+    assert!(!envelope.windows(11).any(|bytes| bytes == b"tell nobody"), "no transient data is ordered");
+
+    let block = chain.validate(&network, vec![envelope.clone()]).expect("readable");
+    assert_eq!(block.codes(), [TxValidationCode::Valid], "{:?}", block.transactions()[0].reason);
+    let summary = &block.transactions()[0];
+    assert_eq!(summary.tx_id.as_ref(), Some(&proposal.proposal().tx_id));
+    assert_eq!(summary.chaincode.as_deref(), Some("basic"));
+    let creator = summary.creator.as_ref().expect("a creator");
+    assert_eq!((&creator.msp_id, creator.poi), (proposal.creator().msp_id(), proposal.creator().poi()));
+    let events: Vec<&str> = block.events().map(|event| event.event_name.as_str()).collect();
+    assert_eq!(events, ["Stored"]);
+    assert_eq!(block.writes()[0].version, version(1, 0));
+    chain.commit(&block);
+    assert_eq!(chain.codes(&network, vec![envelope]), [TxValidationCode::DuplicateTxid]);
+}
+
+#[test]
+fn a_result_of_an_older_state_is_endorsed_alike_and_conflicts() {
+    let network = Network::new();
+    let mut chain = Chain::new(&network);
+    let first = propose(&network, &chain, b"first");
+    let peers = [("HospitalA", None), ("HospitalB", None)];
+    let first = envelope(&network, &first, &endorsements(&network, &first, &peers));
+    let second = propose(&network, &chain, b"second");
+    let second = envelope(&network, &second, &endorsements(&network, &second, &peers));
+    let block = chain.validate(&network, vec![first, second]).expect("readable");
+    assert_eq!(block.codes(), [TxValidationCode::Valid, TxValidationCode::MvccReadConflict]);
+    chain.commit(&block);
+    let third = propose(&network, &chain, b"third");
+    let seen = Some(version(1, 0));
+    let responses = endorsements(&network, &third, &[("HospitalB", seen), ("HospitalC", seen)]);
+    assert_eq!(
+        chain.codes(&network, vec![envelope(&network, &third, &responses)]),
+        [TxValidationCode::Valid]
+    );
+}
+
+#[test]
+fn peers_at_different_heights_are_told_apart_before_anything_is_ordered() {
+    let network = Network::new();
+    let chain = Chain::new(&network);
+    let proposal = propose(&network, &chain, b"heights");
+    let responses =
+        endorsements(&network, &proposal, &[("HospitalA", None), ("HospitalB", Some(version(1, 0)))]);
+    let difference = compare_responses(&responses).expect_err("different reads").to_string();
+    assert!(
+        difference.contains("absent and version 1:0; the peers are at different heights"),
+        "{difference}"
+    );
+    let responses: Vec<ProposalResponse> = responses.into_iter().map(|(_, response)| response).collect();
+    assert!(assemble(proposal.proposal(), &responses).is_err());
+}

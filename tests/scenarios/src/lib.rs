@@ -1,0 +1,28 @@
+//! Behaviours of whole networks: what the tests in `tests/behaviours` share.
+//!
+//! A scenario is a story that a hospital could live through, told with real processes, real TLS and real stores: it starts
+//! a network, acts as users do (through the command line or the client crate), damages or stops what the story damages or
+//! stops, and asserts what people see: bytes, exit codes, messages. Nothing waits for a fixed time: conditions have
+//! deadlines. One integration test binary holds all of them, so that it is linked once.
+
+mod doctor;
+mod heights;
+mod images;
+mod searching;
+mod stage;
+mod steps;
+
+pub use doctor::{Doctor, endpoint, signer, tls_identity};
+pub use heights::{ChannelHeight, channel_height, same_heights, wait_for_same_heights};
+pub use images::{Image, png_claiming};
+pub use searching::{files_holding, find_in_json};
+pub use stage::Stage;
+pub use steps::{download, openings, share, show, try_upload, unshare, upload, verify};
+
+use std::path::PathBuf;
+
+/// A file of the shared corpus of openly licensed images; `None` (and a line that says so) where the corpus is not here.
+#[must_use]
+pub fn corpus(name: &str) -> Option<PathBuf> {
+    testnet::shared_data(&format!("data/corpus/open/{name}"))
+}

@@ -1,0 +1,14 @@
+//! Behaviours of whole networks, one module each. See the crate's documentation for what they share.
+
+mod admission;
+mod bad_input;
+mod damage;
+mod one_hospital_down;
+mod openssl_and_crypto;
+mod patched_peers_share;
+mod report_lifecycle;
+mod sigkill;
+mod start_and_restart;
+mod stock_client;
+mod wrong_proposals;
+mod wrong_settings;

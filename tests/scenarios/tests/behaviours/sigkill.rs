@@ -1,0 +1,237 @@
+//! Every node is killed once, one at a time, under load. Whatever was acknowledged as VALID is on every peer, once.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use client::{ClientError, Connection, Deadlines, Draft, Endorsed};
+use ledger::Ledger;
+use protocol::{BlockNumber, ChaincodeName, ChannelId, TxId, TxValidationCode};
+use scenarios::{Doctor, Image, Stage, upload, wait_for_same_heights};
+use testnet::{Hospital, Network, NetworkOptions, User};
+use validation::parse_transaction;
+
+const TRANSACTIONS: usize = 200;
+const CLIENTS_A_HOSPITAL: usize = 2;
+const HOT_ASSETS: usize = 4;
+/// Kills happen when so many more transactions were acknowledged.
+const BETWEEN_KILLS: usize = TRANSACTIONS / 8;
+/// For one transaction with all its retries: it outlives the restart of a node on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// What the clients share.
+struct Work {
+    next: AtomicUsize,
+    done: AtomicUsize,
+    failed: AtomicBool,
+    acknowledged: Mutex<Vec<TxId>>,
+    conflicts: AtomicUsize,
+    faults: AtomicUsize,
+    reports: BTreeMap<Hospital, String>,
+}
+
+#[test]
+fn no_acknowledged_transaction_is_lost_or_doubled_when_every_node_is_killed_once() -> Result<()> {
+    let mut network = Stage::start(NetworkOptions::default())?;
+    let work = Work {
+        next: AtomicUsize::new(0),
+        done: AtomicUsize::new(0),
+        failed: AtomicBool::new(false),
+        acknowledged: Mutex::new(Vec::new()),
+        conflicts: AtomicUsize::new(0),
+        faults: AtomicUsize::new(0),
+        reports: prepare(&network)?,
+    };
+    let users: Vec<User> = Hospital::ALL
+        .into_iter()
+        .flat_map(|hospital| vec![network.doctor(hospital); CLIENTS_A_HOSPITAL])
+        .collect();
+    std::thread::scope(|scope| -> Result<()> {
+        let clients: Vec<_> = users.iter().map(|user| scope.spawn(|| client(user, &work))).collect();
+        let killed = kill_each_once(&mut network, &work);
+        if killed.is_err() {
+            work.failed.store(true, Ordering::Relaxed);
+        }
+        for client in clients {
+            client.join().map_err(|_| anyhow::anyhow!("a client panicked"))??;
+        }
+        killed
+    })?;
+    let end = wait_for_same_heights(&network, Duration::from_secs(60))?;
+    let acknowledged = work.acknowledged.into_inner().unwrap_or_default();
+    println!(
+        "{} transactions acknowledged as VALID, {} conflicts and {} faults retried; all peers at {end:?}",
+        acknowledged.len(),
+        work.conflicts.into_inner(),
+        work.faults.into_inner(),
+    );
+    for hospital in Hospital::ALL {
+        network.peer_process(hospital)?.stop()?;
+        each_is_valid_once(&network, hospital, &acknowledged)?;
+    }
+    Ok(())
+}
+
+/// Hot assets, and a report of each hospital to share.
+fn prepare(network: &Network) -> Result<BTreeMap<Hospital, String>> {
+    let doctor = Doctor::connect(&network.doctor(Hospital::A), Deadlines::default())?;
+    for number in 0..HOT_ASSETS {
+        let draft = asset("CreateAsset", &[&format!("hot-{number}"), "red", "1", "Tomoko", "1"])?;
+        doctor.run(|peer, channel| peer.submit(channel, &draft))?;
+    }
+    let files = tempfile::tempdir()?;
+    let mut reports = BTreeMap::new();
+    for (seed, hospital) in (1..).zip(Hospital::ALL) {
+        let image = files.path().join(format!("{seed}.png"));
+        Image::rings(120, 90, seed).write(&image)?;
+        reports.insert(hospital, upload(&network.doctor(hospital), &image, "patient-1")?.0);
+    }
+    Ok(reports)
+}
+
+fn asset(function: &str, args: &[&str]) -> Result<Draft> {
+    Ok(Draft::new(ChaincodeName::new("asset-transfer")?, function, args))
+}
+
+fn kill_each_once(network: &mut Network, work: &Work) -> Result<()> {
+    for (turn, hospital) in (0_usize..).zip(Hospital::ALL) {
+        wait_for_progress(work, BETWEEN_KILLS * (2 * turn + 1))?;
+        network.peer_process(hospital)?.kill()?;
+        println!(
+            "the peer of hospital {hospital:?} was killed after {} transactions",
+            work.done.load(Ordering::Relaxed)
+        );
+        network.start_peer(hospital)?;
+        wait_for_progress(work, BETWEEN_KILLS * (2 * turn + 2))?;
+        network.orderer_process(hospital)?.kill()?;
+        println!(
+            "the orderer of hospital {hospital:?} was killed after {} transactions",
+            work.done.load(Ordering::Relaxed)
+        );
+        network.start_orderer(hospital)?;
+    }
+    Ok(())
+}
+
+fn wait_for_progress(work: &Work, count: usize) -> Result<()> {
+    Network::wait_until(&format!("{count} transactions"), PATIENCE, || {
+        let done = work.done.load(Ordering::Relaxed);
+        ensure!(done >= count || work.failed.load(Ordering::Relaxed), "{done} are done");
+        Ok(())
+    })
+}
+
+/// Takes transactions until none is left.
+fn client(user: &User, work: &Work) -> Result<()> {
+    let outcome = take_all(user, work);
+    if outcome.is_err() {
+        work.failed.store(true, Ordering::Relaxed);
+    }
+    outcome
+}
+
+fn take_all(user: &User, work: &Work) -> Result<()> {
+    let deadlines = Deadlines {
+        evaluate: Duration::from_secs(5),
+        endorse: Duration::from_secs(10),
+        submit: Duration::from_secs(5),
+        commit: Duration::from_secs(5),
+        stream_idle: Duration::from_secs(10),
+    };
+    let mut doctor = None;
+    loop {
+        let number = work.next.fetch_add(1, Ordering::Relaxed);
+        if number >= TRANSACTIONS || work.failed.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let draft = draft(number, user.hospital(), work)?;
+        let mut pending = None;
+        let what = format!("transaction {number} of hospital {:?}", user.hospital());
+        Network::wait_until(&what, PATIENCE, || {
+            if doctor.is_none() {
+                doctor = Some(Doctor::connect(user, deadlines)?);
+            }
+            let doctor = doctor.as_ref().context("it is connected")?;
+            doctor.run(|peer, channel| attempt(peer, channel, &draft, &mut pending, work))
+        })?;
+        work.done.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Creations of keys of their own, transfers of a few assets that everybody wants, and shares of reports.
+fn draft(number: usize, hospital: Hospital, work: &Work) -> Result<Draft> {
+    match number % 10 {
+        0..6 => asset("CreateAsset", &[&format!("asset-{number}"), "blue", "5", "Tomoko", "300"]),
+        6..9 => {
+            asset("TransferAsset", &[&format!("hot-{}", number % HOT_ASSETS), &format!("owner-{number}")])
+        }
+        _ => {
+            let with = if hospital == Hospital::C { Hospital::A } else { Hospital::C };
+            let id = work.reports.get(&hospital).context("every hospital has a report")?;
+            Ok(Draft::new(ChaincodeName::new("reports")?, "ShareReport", &[id, &with.msp_id()]))
+        }
+    }
+}
+
+/// One attempt. A transaction that was handed over stays `pending` until its verdict is known, so that no verdict is guessed;
+/// handing it over again is harmless, since it can be valid only once.
+async fn attempt(
+    peer: &Connection,
+    channel: &ChannelId,
+    draft: &Draft,
+    pending: &mut Option<Endorsed>,
+    work: &Work,
+) -> Result<()> {
+    let endorsed = match pending.clone() {
+        Some(endorsed) => endorsed,
+        None => match peer.endorse(channel, draft).await {
+            Ok(endorsed) => pending.insert(endorsed).clone(),
+            Err(error) => return Err(retried(error, work)),
+        },
+    };
+    if let Err(error) = peer.order(channel, &endorsed).await {
+        retried(error, work);
+    }
+    let (code, block) =
+        peer.commit_status(channel, &endorsed.tx_id).await.map_err(|error| retried(error, work))?;
+    *pending = None;
+    if code.is_valid() {
+        work.acknowledged.lock().map_err(|_| anyhow::anyhow!("a client panicked"))?.push(endorsed.tx_id);
+        return Ok(());
+    }
+    work.conflicts.fetch_add(1, Ordering::Relaxed);
+    bail!("{} is {code} in block {block}", endorsed.tx_id)
+}
+
+fn retried(error: ClientError, work: &Work) -> anyhow::Error {
+    work.faults.fetch_add(1, Ordering::Relaxed);
+    error.into()
+}
+
+/// In the ledger of a stopped peer.
+fn each_is_valid_once(network: &Network, hospital: Hospital, acknowledged: &[TxId]) -> Result<()> {
+    let ledger = Ledger::open(&network.peer_data(hospital).join("ledgers").join(&network.options().channel))?;
+    let mut valid: BTreeMap<TxId, usize> = BTreeMap::new();
+    let mut codes: BTreeMap<&str, usize> = BTreeMap::new();
+    for number in 1..ledger.info().height {
+        let number = BlockNumber(number);
+        let block = ledger.block_checked(number)?.with_context(|| format!("block {number} is missing"))?;
+        let found = ledger.codes(number)?.with_context(|| format!("block {number} has no codes"))?;
+        for (envelope, code) in block.envelopes.iter().zip(found) {
+            *codes.entry(code.name()).or_default() += 1;
+            if code == TxValidationCode::Valid {
+                let transaction =
+                    parse_transaction(envelope).map_err(|flaw| anyhow::anyhow!("{}", flaw.reason))?;
+                *valid.entry(transaction.tx_id).or_default() += 1;
+            }
+        }
+    }
+    println!("hospital {hospital:?}: {codes:?}");
+    for tx_id in acknowledged {
+        let times = valid.get(tx_id).copied().unwrap_or_default();
+        ensure!(times == 1, "{tx_id} was acknowledged and is VALID {times} times on hospital {hospital:?}");
+    }
+    Ok(())
+}

@@ -1,0 +1,63 @@
+//! The three hospitals of a test network.
+
+/// A hospital: an organisation with a peer, and an orderer of its own organisation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Hospital {
+    /// Hospital A.
+    A,
+    /// Hospital B.
+    B,
+    /// Hospital C.
+    C,
+}
+
+impl Hospital {
+    /// All three.
+    pub const ALL: [Self; 3] = [Self::A, Self::B, Self::C];
+
+    /// `a`, `b` or `c`.
+    #[must_use]
+    pub const fn letter(self) -> &'static str {
+        match self {
+            Self::A => "a",
+            Self::B => "b",
+            Self::C => "c",
+        }
+    }
+
+    /// MSP id of the hospital's peers and users.
+    #[must_use]
+    pub fn msp_id(self) -> String {
+        format!("Hospital{}MSP", self.letter().to_uppercase())
+    }
+
+    /// MSP id of the hospital's orderer.
+    #[must_use]
+    pub fn orderer_msp_id(self) -> String {
+        format!("Orderer{}MSP", self.letter().to_uppercase())
+    }
+
+    /// Domain of peers and users.
+    #[must_use]
+    pub fn domain(self) -> String {
+        format!("hospital-{}.example.com", self.letter())
+    }
+
+    /// Domain of the orderer.
+    #[must_use]
+    pub fn orderer_domain(self) -> String {
+        format!("orderer-{}.example.com", self.letter())
+    }
+
+    /// The peer's name.
+    #[must_use]
+    pub fn peer_name(self) -> String {
+        format!("peer0.{}", self.domain())
+    }
+
+    /// The orderer's name.
+    #[must_use]
+    pub fn orderer_name(self) -> String {
+        format!("orderer0.{}", self.orderer_domain())
+    }
+}

@@ -1,0 +1,116 @@
+//! Templates of crypto material and consortium, and the binaries that make files of them.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::binaries::binary;
+use crate::hospital::Hospital;
+use crate::network::{NetworkOptions, Ports};
+
+/// Runs `cryptogen` for three hospitals with two doctors each; the material is in `crypto` below `folder`.
+///
+/// # Errors
+/// Where it fails, with what it said.
+pub fn make_crypto(folder: &Path) -> Result<()> {
+    let mut text = String::from("OrdererOrgs:\n");
+    for hospital in Hospital::ALL {
+        write!(
+            text,
+            "  - Name: {}\n    Domain: {}\n    EnableNodeOUs: true\n    Specs:\n      - Hostname: orderer0\n        SANS: [localhost, 127.0.0.1]\n",
+            hospital.orderer_msp_id(),
+            hospital.orderer_domain()
+        )?;
+    }
+    text.push_str("PeerOrgs:\n");
+    for hospital in Hospital::ALL {
+        write!(
+            text,
+            "  - Name: {}\n    Domain: {}\n    EnableNodeOUs: true\n    Template:\n      Count: 1\n      SANS: [localhost, 127.0.0.1]\n    Users:\n      Count: 2\n",
+            hospital.msp_id(),
+            hospital.domain()
+        )?;
+    }
+    let template = folder.join("crypto-config.yaml");
+    fs::write(&template, text)?;
+    let output = folder.join("crypto");
+    run(Command::new(binary("cryptogen")?)
+        .arg("generate")
+        .arg("--config")
+        .arg(template)
+        .arg("--output")
+        .arg(output))
+}
+
+/// Runs `configtxgen` for the channel.
+pub(crate) fn make_genesis(folder: &Path, ports: &Ports, options: &NetworkOptions) -> Result<()> {
+    let config = folder.join("consortium.yaml");
+    fs::write(&config, consortium(ports, options)?)?;
+    let mut command = Command::new(binary("configtxgen")?);
+    command.args(["--profile", "Test", "--channel-id", &options.channel, "--config"]).arg(config);
+    run(command.arg("--output-block").arg(folder.join("genesis.block")))
+}
+
+fn consortium(ports: &Ports, options: &NetworkOptions) -> Result<String> {
+    let mut text = String::from("Organizations:\n");
+    for hospital in Hospital::ALL {
+        let (msp, domain) = (hospital.msp_id(), hospital.domain());
+        write!(
+            text,
+            "  - Name: {msp}\n    ID: {msp}\n    MSPDir: crypto/peerOrganizations/{domain}/msp\n    KemFile: crypto/peerOrganizations/{domain}/kem/public.pem\n    Peers: [\"localhost:{}\"]\n",
+            ports.peer(hospital)
+        )?;
+        let (msp, domain) = (hospital.orderer_msp_id(), hospital.orderer_domain());
+        write!(
+            text,
+            "  - Name: {msp}\n    ID: {msp}\n    MSPDir: crypto/ordererOrganizations/{domain}/msp\n"
+        )?;
+    }
+    text.push_str("Profiles:\n  Test:\n    Orderer:\n      Consenters:\n");
+    for hospital in Hospital::ALL.into_iter().take(options.orderers) {
+        let node = format!(
+            "crypto/ordererOrganizations/{}/orderers/{}",
+            hospital.orderer_domain(),
+            hospital.orderer_name()
+        );
+        write!(
+            text,
+            "        - MSPID: {}\n          Host: localhost\n          Port: {}\n          Identity: {node}/msp/signcerts/{}-cert.pem\n          ServerTLSCert: {node}/tls/server.crt\n",
+            hospital.orderer_msp_id(),
+            ports.orderer(hospital),
+            hospital.orderer_name()
+        )?;
+    }
+    write!(
+        text,
+        "      BatchSize:\n        MaxMessageCount: 100\n        AbsoluteMaxBytes: 16 MB\n        PreferredMaxBytes: 2 MB\n      BatchTimeout: 100ms\n      DifficultyBits: {}\n",
+        options.difficulty_bits
+    )?;
+    text.push_str("    Chaincodes:\n      - Name: reports\n        Version: \"1.0\"\n      - Name: asset-transfer\n        Version: \"1.0\"\n");
+    text.push_str("    Identities: registered\n    Reports:\n      Checkers:\n        Required: 2\n        Organizations: [HospitalAMSP, HospitalBMSP, HospitalCMSP]\n");
+    writeln!(text, "      Custodians: [{}]", options.custodians.join(", "))?;
+    write!(
+        text,
+        "      Admission:\n        - Modality: CR\n          Profile: {}\n          Refuse: {}\n          References:\n",
+        options.admission_profile,
+        if options.admission_refuses { "refuse" } else { "warn" }
+    )?;
+    for (number, hash) in options.references.iter().enumerate() {
+        writeln!(
+            text,
+            "            - {{ id: cr-{number:02}, hash: \"{hash}\", source: test, licence: test }}"
+        )?;
+    }
+    Ok(text)
+}
+
+fn run(command: &mut Command) -> Result<()> {
+    let output = command.output().with_context(|| format!("{command:?} does not start"))?;
+    if !output.status.success() {
+        bail!("{command:?} failed with {}:\n{}", output.status, String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(())
+}

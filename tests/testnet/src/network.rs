@@ -1,0 +1,418 @@
+//! A network of three hospitals: up to three orderers and three peers.
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
+use tempfile::TempDir;
+use transport::{TlsIdentity, TrustRoots};
+use web::HttpsClient;
+
+use crate::binaries::binary;
+use crate::cli::User;
+use crate::hospital::Hospital;
+use crate::material::{make_crypto, make_genesis};
+use crate::process::NodeProcess;
+
+/// Time in which a node answers after its start, on a busy machine.
+const START_DEADLINE: Duration = Duration::from_secs(60);
+
+/// What a test wants of its network.
+#[derive(Clone, Debug)]
+pub struct NetworkOptions {
+    /// The channel's name.
+    pub channel: String,
+    /// How many of the orderers are consenters: 1 to 3.
+    pub orderers: usize,
+    /// Proof-of-work difficulty.
+    pub difficulty_bits: u8,
+    /// Organisations that keep data keys beside the owner.
+    pub custodians: Vec<String>,
+    /// Admission profile for CR.
+    pub admission_profile: String,
+    /// Whether an upload that it does not accept is refused.
+    pub admission_refuses: bool,
+    /// Reference hashes, 16 hex digits each.
+    pub references: Vec<String>,
+}
+
+impl Default for NetworkOptions {
+    fn default() -> Self {
+        Self {
+            channel: "reports".to_owned(),
+            orderers: 3,
+            difficulty_bits: 0,
+            custodians: Vec::new(),
+            admission_profile: "calibrated".to_owned(),
+            admission_refuses: false,
+            references: ["084bcb4a5e3e3e3c", "18284a487e7e7e7c", "008000929bdfffff"]
+                .map(str::to_owned)
+                .to_vec(),
+        }
+    }
+}
+
+/// Ports of every listener, by node.
+#[derive(Clone, Debug)]
+pub(crate) struct Ports(BTreeMap<(Hospital, Listener), u16>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Listener {
+    Peer,
+    PeerHealth,
+    Orderer,
+    OrdererHealth,
+}
+
+impl Ports {
+    /// Draws free ports: all are held until the last is drawn, so that none is drawn twice.
+    fn draw() -> Result<Self> {
+        let listeners = [Listener::Peer, Listener::PeerHealth, Listener::Orderer, Listener::OrdererHealth];
+        let mut held = Vec::new();
+        let mut ports = BTreeMap::new();
+        for hospital in Hospital::ALL {
+            for listener in listeners {
+                let socket = TcpListener::bind("127.0.0.1:0")?;
+                ports.insert((hospital, listener), socket.local_addr()?.port());
+                held.push(socket);
+            }
+        }
+        Ok(Self(ports))
+    }
+
+    fn of(&self, hospital: Hospital, listener: Listener) -> u16 {
+        self.0.get(&(hospital, listener)).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn peer(&self, hospital: Hospital) -> u16 {
+        self.of(hospital, Listener::Peer)
+    }
+
+    pub(crate) fn orderer(&self, hospital: Hospital) -> u16 {
+        self.of(hospital, Listener::Orderer)
+    }
+}
+
+/// A running network. Dropped, its processes are killed and its folder is removed.
+///
+/// With the variable `CONSILIUM_KEEP_NETWORKS` set, the folder stays, to be looked at.
+pub struct Network {
+    options: NetworkOptions,
+    ports: Ports,
+    // Processes end before their folder goes: fields are dropped in this order.
+    peers: BTreeMap<Hospital, NodeProcess>,
+    orderers: BTreeMap<Hospital, NodeProcess>,
+    runtime: tokio::runtime::Runtime,
+    folder: TempDir,
+}
+
+impl Network {
+    /// Makes material and genesis, starts every node, and joins the peers to the channel.
+    ///
+    /// # Errors
+    /// Whatever does not start, with its last words.
+    pub fn start(options: NetworkOptions) -> Result<Self> {
+        let mut folder = tempfile::Builder::new().prefix("consilium-").tempdir()?;
+        if std::env::var_os("CONSILIUM_KEEP_NETWORKS").is_some() {
+            println!("the network's folder is kept: {}", folder.path().display());
+            folder.disable_cleanup(true);
+        }
+        let ports = Ports::draw()?;
+        make_crypto(folder.path())?;
+        make_genesis(folder.path(), &ports, &options)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let mut network =
+            Self { folder, options, ports, peers: BTreeMap::new(), orderers: BTreeMap::new(), runtime };
+        for hospital in Hospital::ALL.into_iter().take(network.options.orderers) {
+            network.launch_orderer(hospital)?;
+        }
+        for hospital in Hospital::ALL {
+            network.launch_peer(hospital)?;
+        }
+        for hospital in Hospital::ALL.into_iter().take(network.options.orderers) {
+            network.await_orderer(hospital)?;
+        }
+        for hospital in Hospital::ALL {
+            network.await_peer(hospital)?;
+            let genesis = network.path("genesis.block").display().to_string();
+            network.admin(hospital).peer(&["channel", "join", "-b", &genesis])?.expect_code(0)?;
+        }
+        Ok(network)
+    }
+
+    /// A path in the network's folder.
+    #[must_use]
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// What the network was started with.
+    #[must_use]
+    pub const fn options(&self) -> &NetworkOptions {
+        &self.options
+    }
+
+    /// The administrator of a hospital.
+    #[must_use]
+    pub fn admin(&self, hospital: Hospital) -> User {
+        self.user(hospital, "Admin")
+    }
+
+    /// The first doctor of a hospital.
+    #[must_use]
+    pub fn doctor(&self, hospital: Hospital) -> User {
+        self.user(hospital, "User1")
+    }
+
+    /// The second doctor of a hospital.
+    #[must_use]
+    pub fn second_doctor(&self, hospital: Hospital) -> User {
+        self.user(hospital, "User2")
+    }
+
+    fn user(&self, hospital: Hospital, name: &str) -> User {
+        self.user_of(&self.organization(hospital), hospital, name)
+    }
+
+    /// Somebody with the same names as the first doctor of a hospital, from another run of `cryptogen`: no authority of
+    /// this network issued their certificates. They believe this network's TLS CA.
+    ///
+    /// # Errors
+    /// Where the material cannot be made.
+    pub fn stranger(&self, hospital: Hospital) -> Result<User> {
+        let folder = self.path("strangers");
+        let organizations = folder.join("crypto/peerOrganizations");
+        if !organizations.is_dir() {
+            std::fs::create_dir_all(&folder)?;
+            make_crypto(&folder)?;
+        }
+        Ok(self.user_of(&organizations.join(hospital.domain()), hospital, "User1"))
+    }
+
+    fn user_of(&self, organization: &Path, hospital: Hospital, name: &str) -> User {
+        let folder = organization.join(format!("users/{name}@{}", hospital.domain()));
+        User {
+            hospital,
+            msp: folder.join("msp"),
+            tls: folder.join("tls"),
+            root: self.peer_root(hospital),
+            address: format!("localhost:{}", self.ports.peer(hospital)),
+            channel: self.options.channel.clone(),
+        }
+    }
+
+    /// The folder of a hospital's crypto material.
+    #[must_use]
+    pub fn organization(&self, hospital: Hospital) -> PathBuf {
+        self.path("crypto/peerOrganizations").join(hospital.domain())
+    }
+
+    /// The folder of a peer's own material, with `msp` and `tls`.
+    #[must_use]
+    pub fn peer_material(&self, hospital: Hospital) -> PathBuf {
+        self.organization(hospital).join("peers").join(hospital.peer_name())
+    }
+
+    /// The folder of a peer's data.
+    #[must_use]
+    pub fn peer_data(&self, hospital: Hospital) -> PathBuf {
+        self.path(&format!("data/{}", hospital.peer_name()))
+    }
+
+    /// Where a hospital's orderer listens.
+    #[must_use]
+    pub fn orderer_address(&self, hospital: Hospital) -> String {
+        format!("localhost:{}", self.ports.orderer(hospital))
+    }
+
+    /// The folder of an orderer's data.
+    #[must_use]
+    pub fn orderer_data(&self, hospital: Hospital) -> PathBuf {
+        self.path(&format!("data/{}", hospital.orderer_name()))
+    }
+
+    /// The certificate of the TLS CA of a hospital's orderer.
+    #[must_use]
+    pub fn orderer_tls_root(&self, hospital: Hospital) -> PathBuf {
+        self.path("crypto/ordererOrganizations")
+            .join(hospital.orderer_domain())
+            .join(format!("tlsca/tlsca.{}-cert.pem", hospital.orderer_domain()))
+    }
+
+    /// Port of a hospital's peer.
+    #[must_use]
+    pub fn peer_port(&self, hospital: Hospital) -> u16 {
+        self.ports.peer(hospital)
+    }
+
+    /// Port of a hospital's orderer.
+    #[must_use]
+    pub fn orderer_port(&self, hospital: Hospital) -> u16 {
+        self.ports.orderer(hospital)
+    }
+
+    /// Starts a peer and waits until it answers.
+    ///
+    /// # Errors
+    /// Where it does not answer in time.
+    pub fn start_peer(&mut self, hospital: Hospital) -> Result<()> {
+        self.launch_peer(hospital)?;
+        self.await_peer(hospital)
+    }
+
+    /// Starts an orderer and waits until it answers.
+    ///
+    /// # Errors
+    /// Where it does not answer in time.
+    pub fn start_orderer(&mut self, hospital: Hospital) -> Result<()> {
+        self.launch_orderer(hospital)?;
+        self.await_orderer(hospital)
+    }
+
+    /// The process of a running peer.
+    ///
+    /// # Errors
+    /// Where it is not running.
+    pub fn peer_process(&mut self, hospital: Hospital) -> Result<&mut NodeProcess> {
+        self.peers
+            .get_mut(&hospital)
+            .with_context(|| format!("the peer of hospital {hospital:?} is not running"))
+    }
+
+    /// The process of a running orderer.
+    ///
+    /// # Errors
+    /// Where it is not running.
+    pub fn orderer_process(&mut self, hospital: Hospital) -> Result<&mut NodeProcess> {
+        self.orderers
+            .get_mut(&hospital)
+            .with_context(|| format!("the orderer of hospital {hospital:?} is not running"))
+    }
+
+    /// What `/healthz` of a peer answers.
+    ///
+    /// # Errors
+    /// Where it does not answer.
+    pub fn peer_health(&self, hospital: Hospital) -> Result<Value> {
+        self.health(hospital, self.ports.of(hospital, Listener::PeerHealth), &self.peer_root(hospital))
+    }
+
+    /// What `/healthz` of an orderer answers.
+    ///
+    /// # Errors
+    /// Where it does not answer.
+    pub fn orderer_health(&self, hospital: Hospital) -> Result<Value> {
+        let root = self.orderer_tls_root(hospital);
+        self.health(hospital, self.ports.of(hospital, Listener::OrdererHealth), &root)
+    }
+
+    /// Waits until a condition holds.
+    ///
+    /// # Errors
+    /// Where it does not hold in time; the text says what was waited for and the last reason.
+    pub fn wait_until(what: &str, deadline: Duration, mut holds: impl FnMut() -> Result<()>) -> Result<()> {
+        let ends_at = Instant::now() + deadline;
+        loop {
+            match holds() {
+                Ok(()) => return Ok(()),
+                Err(error) if Instant::now() > ends_at => {
+                    return Err(error.context(format!("waited for: {what}")));
+                }
+                // Asking again at once would slow down what is waited for.
+                Err(_) => std::thread::sleep(Duration::from_millis(50)),
+            }
+        }
+    }
+
+    fn peer_root(&self, hospital: Hospital) -> PathBuf {
+        self.organization(hospital).join(format!("tlsca/tlsca.{}-cert.pem", hospital.domain()))
+    }
+
+    fn launch_peer(&mut self, hospital: Hospital) -> Result<()> {
+        let material = self.peer_material(hospital);
+        let data = self.peer_data(hospital);
+        let settings = format!(
+            "peer:\n  id: {id}\n  listenAddress: 127.0.0.1:{port}\n  localMspId: {msp}\n  mspConfigPath: {material}/msp\n  fileSystemPath: {data}\n  kem:\n    file: {kem}\n  tls:\n    cert:\n      file: {material}/tls/server.crt\n    key:\n      file: {material}/tls/server.key\n    rootcert:\n      file: {root}\noperations:\n  listenAddress: 127.0.0.1:{health}\n",
+            id = hospital.peer_name(),
+            port = self.ports.peer(hospital),
+            msp = hospital.msp_id(),
+            material = material.display(),
+            data = data.display(),
+            kem = self.organization(hospital).join("kem/private.pem").display(),
+            root = self.peer_root(hospital).display(),
+            health = self.ports.of(hospital, Listener::PeerHealth),
+        );
+        let name = hospital.peer_name();
+        let file = self.path(&format!("{name}.yaml"));
+        std::fs::write(&file, settings)?;
+        let mut command = Command::new(binary("peer")?);
+        command.args(["node", "start", "--config"]).arg(&file);
+        let process = NodeProcess::start(&mut command, &self.path(&format!("{name}.log")))?;
+        self.peers.insert(hospital, process);
+        Ok(())
+    }
+
+    fn launch_orderer(&mut self, hospital: Hospital) -> Result<()> {
+        let name = hospital.orderer_name();
+        let organization = self.path("crypto/ordererOrganizations").join(hospital.orderer_domain());
+        let material = organization.join("orderers").join(&name);
+        let settings = format!(
+            "General:\n  ListenAddress: 127.0.0.1\n  ListenPort: {port}\n  LocalMSPID: {msp}\n  LocalMSPDir: {material}/msp\n  BootstrapMethod: file\n  BootstrapFile: {genesis}\n  TLS:\n    Enabled: true\n    Certificate: {material}/tls/server.crt\n    PrivateKey: {material}/tls/server.key\n    RootCAs: [{material}/tls/ca.crt]\nFileLedger:\n  Location: {data}\nOperations:\n  ListenAddress: 127.0.0.1:{health}\n",
+            port = self.ports.orderer(hospital),
+            msp = hospital.orderer_msp_id(),
+            material = material.display(),
+            genesis = self.path("genesis.block").display(),
+            data = self.path(&format!("data/{name}")).display(),
+            health = self.ports.of(hospital, Listener::OrdererHealth),
+        );
+        let file = self.path(&format!("{name}.yaml"));
+        std::fs::write(&file, settings)?;
+        let mut command = Command::new(binary("orderer")?);
+        command.args(["start", "--config"]).arg(&file);
+        let process = NodeProcess::start(&mut command, &self.path(&format!("{name}.log")))?;
+        self.orderers.insert(hospital, process);
+        Ok(())
+    }
+
+    fn await_peer(&mut self, hospital: Hospital) -> Result<()> {
+        let ends_at = Instant::now() + START_DEADLINE;
+        loop {
+            self.peer_process(hospital)?.check_alive()?;
+            match self.peer_health(hospital) {
+                Ok(_) => return Ok(()),
+                Err(error) if Instant::now() > ends_at => {
+                    bail!("{error:#}\n{}", self.peer_process(hospital)?.log_tail())
+                }
+                Err(_) => std::thread::sleep(Duration::from_millis(50)),
+            }
+        }
+    }
+
+    fn await_orderer(&mut self, hospital: Hospital) -> Result<()> {
+        let ends_at = Instant::now() + START_DEADLINE;
+        loop {
+            self.orderer_process(hospital)?.check_alive()?;
+            match self.orderer_health(hospital) {
+                Ok(_) => return Ok(()),
+                Err(error) if Instant::now() > ends_at => {
+                    bail!("{error:#}\n{}", self.orderer_process(hospital)?.log_tail());
+                }
+                Err(_) => std::thread::sleep(Duration::from_millis(50)),
+            }
+        }
+    }
+
+    fn health(&self, hospital: Hospital, port: u16, root: &Path) -> Result<Value> {
+        let tls = self.admin(hospital).tls_folder();
+        let (cert, key) = (std::fs::read(tls.join("client.crt"))?, std::fs::read(tls.join("client.key"))?);
+        let identity = TlsIdentity::from_pem(&cert, &key)?;
+        let root = std::fs::read(root)?;
+        let roots = TrustRoots::from_pem([&root[..]])?;
+        let client = HttpsClient::new(&identity, &roots)?;
+        Ok(self.runtime.block_on(client.get_json(&format!("https://localhost:{port}/healthz")))?)
+    }
+}
