@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use configtx::{ConfigBundle, config_of_block};
 use msp::SigningIdentity;
-use node::{Layers, Problems, SettingsErrors, load_msp};
+use node::{Layers, Problems, SettingsErrors, load_folder, load_msp};
 use ordering::ConsenterKeys;
 use protocol::limits::CONFIG_BYTES_MAX;
 use protocol::{Block, MspId};
@@ -180,8 +180,13 @@ impl Passage<'_> {
         let id = &general.local_msp_id;
         let msp_id = self.problems.check(ID, id, MspId::new(id.as_str()), "write the organisation's MSP id");
         let path = self.base.join(&general.local_msp_dir);
-        let loaded = load_msp(&path, msp_id?);
         let fix = "name the node's msp folder, with signcerts and keystore";
+        let Some(msp_id) = msp_id else {
+            // The folder is looked at all the same, so that both problems are reported together.
+            self.problems.check(DIR, path.display(), load_folder(&path), fix)?;
+            return None;
+        };
+        let loaded = load_msp(&path, msp_id);
         let folder = self.problems.check(DIR, path.display(), loaded, fix)?;
         self.problems.check(DIR, path.display(), folder.into_signer(), fix)
     }

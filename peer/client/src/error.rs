@@ -99,6 +99,16 @@ pub enum Rejection {
         /// What differs.
         differences: Vec<String>,
     },
+    /// A report was to be shared with somebody who has no peer on the channel. Nothing was proposed.
+    #[error("{msp_id} has no peer on channel {channel}, so it could never open a report; share with one of {}", names(.known))]
+    UnknownOrganization {
+        /// Who was named.
+        msp_id: MspId,
+        /// The channel.
+        channel: String,
+        /// Who could be named.
+        known: Vec<MspId>,
+    },
 }
 
 impl Rejection {
@@ -112,6 +122,7 @@ impl Rejection {
             Self::Difference(_) => "ENDORSEMENT_MISMATCH".to_owned(),
             Self::Broadcast { name, .. } => (*name).to_owned(),
             Self::Differs { .. } => "CONTENT_DIFFERS".to_owned(),
+            Self::UnknownOrganization { .. } => "UNKNOWN_ORGANIZATION".to_owned(),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! The plaintext is compared with the ledger by the own peer, which alone has the data key. This side compares what the
 //! peer reports with the record that it read itself, counts the bytes, and keeps nothing where anything differs.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use protocol::{ChannelId, DownloadEvent, DownloadRequest, SigningDomain, TxId};
 use reports::ReportRecord;
@@ -14,7 +14,7 @@ use crate::calls::Call;
 use crate::connection::Connection;
 use crate::deadlines::Phase;
 use crate::error::{ClientError, Fault};
-use crate::reporting::part_file::{PartFile, check_target};
+use crate::reporting::part_file::PartFile;
 
 /// What to download, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,14 +73,19 @@ impl Connection {
         progress: &(dyn Fn(Downloading) + Send + Sync),
     ) -> Result<Downloaded, ClientError> {
         // Everything that can be known before is looked at before: an opening stays on the ledger for ever.
-        check_target(&target.out)?;
+        let part = PartFile::create(&target.out).await?;
         let record = self.report(channel, &target.report_id).await?;
         let opening = match &target.opening {
             Some(opening) => opening.clone(),
             None => self.open_report(channel, &target.report_id, &target.purpose).await?.1.tx_id,
         };
         progress(Downloading::Opened { tx_id: opening.clone() });
-        let received = self.receive(channel, &record, &opening, &target.out, progress).await;
+        let request = DownloadRequest {
+            channel: channel.clone(),
+            report_id: record.report_id.clone(),
+            open_tx_id: opening.clone(),
+        };
+        let received = self.receive(&request, &record, part, progress).await;
         let size = received
             .map_err(|source| Fault::Download { opening: opening.clone(), source: Box::new(source) })?;
         Ok(Downloaded { record, opening, path: target.out.clone(), size })
@@ -88,21 +93,14 @@ impl Connection {
 
     async fn receive(
         &self,
-        channel: &ChannelId,
+        request: &DownloadRequest,
         record: &ReportRecord,
-        opening: &TxId,
-        out: &Path,
+        mut part: PartFile,
         progress: &(dyn Fn(Downloading) + Send + Sync),
     ) -> Result<u64, ClientError> {
-        let request = DownloadRequest {
-            channel: channel.clone(),
-            report_id: record.report_id.clone(),
-            open_tx_id: opening.clone(),
-        };
-        let request = self.signed_request(SigningDomain::Download, &request)?;
+        let request = self.signed_request(SigningDomain::Download, request)?;
         let call = self.call(Phase::Download, None);
         let mut events = call.answer(self.reports().download(request)).await?;
-        let mut part = PartFile::create(out, &opening.as_str()[..8]).await?;
         let mut received = 0_u64;
         loop {
             match next(call, &mut events).await? {

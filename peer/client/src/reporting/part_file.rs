@@ -19,8 +19,8 @@ pub(crate) struct PartFile {
     kept: bool,
 }
 
-/// Says whether a file could be written there, before anything is recorded on the ledger for it.
-pub(crate) fn check_target(target: &Path) -> Result<(), Fault> {
+/// Says whether a file may be written there.
+fn check_target(target: &Path) -> Result<(), Fault> {
     let unfit = |reason: &str| Fault::UnfitFile { path: target.to_owned(), reason: reason.to_owned() };
     if target.file_name().is_none() {
         return Err(unfit("is no file name; name the file to write"));
@@ -36,11 +36,15 @@ pub(crate) fn check_target(target: &Path) -> Result<(), Fault> {
 }
 
 impl PartFile {
-    /// Begins a file; `tag` keeps two downloads to one target apart.
-    pub(crate) async fn create(target: &Path, tag: &str) -> Result<Self, Fault> {
+    /// Begins a file, under a name of its own, so that two downloads to one target do not meet.
+    pub(crate) async fn create(target: &Path) -> Result<Self, Fault> {
         check_target(target)?;
-        let name = target.file_name().unwrap_or_default().to_string_lossy();
-        let part = folder_of(target).join(format!(".{name}.{tag}.part"));
+        let mut tag = [0_u8; 4];
+        getrandom::fill(&mut tag).map_err(|error| Fault::Proposal {
+            reason: format!("the system gives no random numbers: {error}"),
+        })?;
+        let (name, tag) = (target.file_name().unwrap_or_default().to_string_lossy(), u32::from_be_bytes(tag));
+        let part = folder_of(target).join(format!(".{name}.{tag:08x}.part"));
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
         #[cfg(unix)]
@@ -105,13 +109,16 @@ mod tests {
     async fn a_file_appears_whole_or_not_at_all() {
         let folder = tempfile::tempdir().unwrap();
         let target = folder.path().join("report.png");
-        let mut part = PartFile::create(&target, "t").await.unwrap();
+        let mut part = PartFile::create(&target).await.unwrap();
         part.write(b"half").await.unwrap();
-        assert_eq!(names(folder.path()), [".report.png.t.part"]);
+        let other = PartFile::create(&target).await.unwrap();
+        let parts = names(folder.path());
+        assert!(parts.len() == 2 && parts.iter().all(|name| name.starts_with(".report.png.")), "{parts:?}");
+        drop(other);
         drop(part);
         assert!(names(folder.path()).is_empty());
 
-        let mut part = PartFile::create(&target, "t").await.unwrap();
+        let mut part = PartFile::create(&target).await.unwrap();
         part.write(b"whole").await.unwrap();
         part.finish().await.unwrap();
         assert_eq!(names(folder.path()), ["report.png"]);
@@ -135,7 +142,7 @@ mod tests {
             (PathBuf::from("/"), "no file name"),
         ];
         for (target, text) in rows {
-            let error = PartFile::create(&target, "t").await.unwrap_err().to_string();
+            let error = PartFile::create(&target).await.unwrap_err().to_string();
             assert!(error.contains(text), "{}: {error}", target.display());
         }
         assert_eq!(std::fs::read(&existing).unwrap(), b"mine");
@@ -145,7 +152,7 @@ mod tests {
     async fn a_file_that_appeared_meanwhile_is_not_overwritten() {
         let folder = tempfile::tempdir().unwrap();
         let target = folder.path().join("out");
-        let part = PartFile::create(&target, "t").await.unwrap();
+        let part = PartFile::create(&target).await.unwrap();
         std::fs::write(&target, "theirs").unwrap();
         assert!(part.finish().await.is_err());
         assert_eq!(names(folder.path()), ["out"]);

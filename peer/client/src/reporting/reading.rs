@@ -1,13 +1,13 @@
 //! Reads and simple writes of the report chaincode, as typed functions.
 
-use protocol::{ChannelId, MspId, TxId};
+use protocol::{ChannelConfig, ChannelId, MspId, TxId};
 use reports::{Grant, Opening, ReportRecord};
 use serde::de::DeserializeOwned;
 
 use crate::connection::Connection;
 use crate::deadlines::Phase;
 use crate::draft::Draft;
-use crate::error::ClientError;
+use crate::error::{ClientError, Rejection};
 use crate::reporting::chaincode;
 use crate::transactions::Submitted;
 
@@ -47,13 +47,14 @@ impl Connection {
     /// Gives an organisation the right to open a report.
     ///
     /// # Errors
-    /// As [`Connection::submit`].
+    /// [`Rejection::UnknownOrganization`]; otherwise as [`Connection::submit`].
     pub async fn share_report(
         &self,
         channel: &ChannelId,
         id: &TxId,
         with: &MspId,
     ) -> Result<(Grant, Submitted), ClientError> {
+        require_readers(&self.channel_config(channel).await?, std::slice::from_ref(with))?;
         self.write(channel, "ShareReport", &[id.as_str(), with.as_str()]).await
     }
 
@@ -109,5 +110,18 @@ impl Connection {
         serde_json::from_slice(payload).map_err(|error| {
             self.call(Phase::Evaluate, None).unusable(format!("it is no such record: {error}"))
         })
+    }
+}
+
+/// Checks that reports can be shared with these: a misspelt name would stay on the ledger as a grant to nobody.
+pub(crate) fn require_readers(config: &ChannelConfig, msp_ids: &[MspId]) -> Result<(), Rejection> {
+    let readers = config.organizations.iter().filter(|organization| organization.kem_public_key.is_some());
+    let known: Vec<MspId> = readers.map(|organization| organization.msp.msp_id.clone()).collect();
+    match msp_ids.iter().find(|msp_id| !known.contains(msp_id)) {
+        Some(msp_id) => {
+            let (msp_id, channel) = (msp_id.clone(), config.channel.as_str().to_owned());
+            Err(Rejection::UnknownOrganization { msp_id, channel, known })
+        }
+        None => Ok(()),
     }
 }

@@ -17,6 +17,7 @@ use crate::draft::Draft;
 use crate::error::{ClientError, Fault};
 use crate::reporting::chaincode;
 use crate::reporting::checkers::{checker_choices, required, unreached};
+use crate::reporting::reading::require_readers;
 use crate::transactions::Endorsed;
 
 /// A report to be uploaded. `Debug` does not show the patient.
@@ -106,6 +107,7 @@ impl Connection {
         progress: &(dyn Fn(UploadProgress) + Send + Sync),
     ) -> Result<Uploaded, ClientError> {
         let config = self.channel_config(channel).await?;
+        require_readers(&config, &upload.share_with)?;
         let Some(rules) = config.reports else {
             return Err(Fault::NoReports { channel: channel.as_str().to_owned() }.into());
         };

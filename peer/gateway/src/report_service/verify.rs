@@ -19,7 +19,7 @@ use crate::custody::blocking;
 use crate::exchange::{SEALED_BYTES_MAX, WantedDag};
 use crate::ports::{ChannelLedger, CommittedAt, LedgerFault, Node};
 use crate::signed_request::ledger_status;
-use crate::trail::{Origin, committed, origin, reports_set, written};
+use crate::trail::{Origin, origin, reports_set, written};
 
 /// What was compared so far.
 #[derive(Default)]
@@ -41,12 +41,12 @@ pub(super) async fn verify<N: Node>(
     ledger: Arc<dyn ChannelLedger>,
     asked: VerifyRequest,
 ) -> Result<VerifyReport, Status> {
-    let found = committed(&*ledger, &asked.report_id).map_err(|fault| ledger_status(&fault))?;
-    let (at, envelope) = found.ok_or_else(|| {
+    let found = ledger.transaction(&asked.report_id).map_err(|fault| ledger_status(&fault))?;
+    let at = found.ok_or_else(|| {
         Status::not_found(format!("there is no transaction {} on channel {}", asked.report_id, asked.channel))
     })?;
     let (on_chain, chain) = (Arc::clone(&ledger), asked.clone());
-    let mut findings = blocking(move || chain_findings(&*on_chain, &chain, at, &envelope)).await?;
+    let mut findings = blocking(move || stored_findings(&*on_chain, &chain, at)).await?;
     match origin(&*ledger, &asked.report_id) {
         Ok(origin) => sealed_findings(shared, &*ledger, &asked, &origin, &mut findings).await?,
         Err(error) => {
@@ -55,6 +55,27 @@ pub(super) async fn verify<N: Node>(
         }
     }
     Ok(VerifyReport { block_number: Some(at.block_number), findings: findings.0 })
+}
+
+/// What the ledger holds of the transaction. A block that cannot be read is what verification looks for: it is an answer.
+fn stored_findings(
+    ledger: &dyn ChannelLedger,
+    asked: &VerifyRequest,
+    at: CommittedAt,
+) -> Result<Findings, Status> {
+    match ledger.envelope(&asked.report_id) {
+        Ok(Some(envelope)) => chain_findings(ledger, asked, at, &envelope),
+        missing => {
+            if let Err(fault) = missing {
+                tracing::error!(channel = %fault.channel, cause = %fault.cause, "reports.verify");
+            }
+            let mut findings = Findings::default();
+            let subject = format!("transaction {} is readable in block {}", asked.report_id, at.block_number);
+            findings.add(subject, Err("its block is damaged on this peer".to_owned()));
+            block_findings(ledger, at.block_number, &mut findings);
+            Ok(findings)
+        }
+    }
 }
 
 /// Transaction, record and blocks.

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use ipfs::KemPrivateKey;
 use issuing::KemPrivateKey as KemFile;
 use msp::SigningIdentity;
-use node::{Layers, Problems, SettingsErrors, load_msp};
+use node::{Layers, Problems, SettingsErrors, load_folder, load_msp};
 use protocol::{MspConfig, MspId};
 use serde::{Deserialize, Serialize};
 use transport::{TlsIdentity, TrustRoots};
@@ -166,19 +166,20 @@ fn actual(user: &UserSettings, base: &Path, problems: &mut Problems) -> Option<S
     let key = file(problems, base, "peer.tls.key.file", &user.peer.tls.key);
     let root = file(problems, base, "peer.tls.rootcert.file", &user.peer.tls.rootcert);
     let kem = file(problems, base, "peer.kem.file", &user.peer.kem);
-    let tls = TlsIdentity::from_pem(&cert?, &key?);
-    let tls =
-        problems.check("peer.tls.cert.file", "", tls, "name a certificate and the key that belongs to it");
-    let roots = TrustRoots::from_pem([&root?[..]]);
-    let roots = problems.check("peer.tls.rootcert.file", "", roots, "name the TLS CA's certificate");
-    let text = String::from_utf8_lossy(&kem?).into_owned();
-    let kem = KemFile::from_pem(&text);
-    let kem = problems.check(
-        "peer.kem.file",
-        "",
-        kem,
-        "name the organisation's kem/private.pem, as cryptogen makes it",
-    );
+    // Nothing returns before the last check, so that all problems are reported together.
+    let tls = cert.zip(key).and_then(|(cert, key)| {
+        let tls = TlsIdentity::from_pem(&cert, &key);
+        problems.check("peer.tls.cert.file", "", tls, "name a certificate and the key that belongs to it")
+    });
+    let roots = root.and_then(|root| {
+        let roots = TrustRoots::from_pem([&root[..]]);
+        problems.check("peer.tls.rootcert.file", "", roots, "name the TLS CA's certificate")
+    });
+    let kem = kem.and_then(|text| {
+        let kem = KemFile::from_pem(&String::from_utf8_lossy(&text));
+        let fix = "name the organisation's kem/private.pem, as cryptogen makes it";
+        problems.check("peer.kem.file", "", kem, fix)
+    });
     let (msp, signer) = msp?;
     let (roots, operations) = (roots?, operations.map_or(Some(None), |found| found.map(Some))?);
     let own_roots = roots.certificates();
@@ -209,15 +210,17 @@ fn own_msp(
         user.peer.msp_config_path.clone(),
         "name the peer's msp folder",
     );
-    let name = name?;
-    let msp_id = problems.check(
-        "peer.localMspId",
-        &name,
-        MspId::new(name.clone()),
-        "use the name in the channel's configuration",
-    );
+    let msp_id = name.and_then(|name| {
+        let msp_id = MspId::new(name.clone());
+        problems.check("peer.localMspId", &name, msp_id, "use the name in the channel's configuration")
+    });
     let path = path?;
-    let msp_id = msp_id?;
+    let Some(msp_id) = msp_id else {
+        // The folder is looked at all the same, so that both problems are reported together.
+        let read = load_folder(&base.join(&path));
+        problems.check("peer.mspConfigPath", &path, read, "name the peer's msp folder")?;
+        return None;
+    };
     let loaded = load_msp(&base.join(&path), msp_id).map_err(|error| with_causes(&error));
     let folder = problems.check("peer.mspConfigPath", &path, loaded, "name the peer's msp folder")?;
     let config = folder.config.clone();

@@ -24,6 +24,9 @@ struct Told {
     endorsed_by: Vec<&'static str>,
 }
 
+/// Turns the truth into a lie.
+type Lie = Box<dyn Fn(&mut Told)>;
+
 #[test]
 fn a_checker_believes_no_claim_and_names_what_it_found() -> Result<()> {
     let network = Stage::start(NetworkOptions::default())?;
@@ -31,9 +34,37 @@ fn a_checker_believes_no_claim_and_names_what_it_found() -> Result<()> {
     let doctor = Doctor::connect(&user, Deadlines::default())?;
     let sealed = seal(&user, &Image::rings(160, 120, 3).png())?;
     let truth = truth(&sealed);
+    let before = wait_for_same_heights(&network, Duration::from_secs(30))?;
+    for (what, lie, words) in lies(&sealed) {
+        let mut told = truth.clone();
+        lie(&mut told);
+        let draft = draft(&told)?;
+        let Err(error) = doctor.run(|peer, channel| peer.submit(channel, &draft)) else {
+            bail!("{what} was endorsed")
+        };
+        let text = format!("{:#}", anyhow::Error::msg(error.to_string()));
+        println!("{what}: {text}\n");
+        for words in words {
+            ensure!(text.contains(&words), "{what}: no {words:?} in {text}");
+        }
+        if !what.contains("nobody holds") {
+            ensure!(matches!(error, ClientError::Rejected(_)), "{what} is reported as a fault: {text}");
+        }
+    }
+    ensure!(wait_for_same_heights(&network, Duration::from_secs(30))? == before, "something was ordered");
+    // The sealed report is still good: the same client, telling the truth.
+    let submitted = doctor.run(|peer, channel| {
+        let draft = draft(&truth);
+        async move { anyhow::Ok(peer.submit(channel, &draft?).await?) }
+    })?;
+    println!("the truth is in block {}", submitted.block_number);
+    Ok(())
+}
+
+/// What is told instead, and what the refusal must say.
+fn lies(sealed: &SealedReport) -> Vec<(&'static str, Lie, Vec<String>)> {
     let unheld = Cid::of_raw(b"nobody holds this").to_string();
-    type Lie = Box<dyn Fn(&mut Told)>;
-    let rows: Vec<(&str, Lie, Vec<String>)> = vec![
+    vec![
         (
             "another data key",
             Box::new(|told| told.data_key = Some(vec![7; 32])),
@@ -42,7 +73,7 @@ fn a_checker_believes_no_claim_and_names_what_it_found() -> Result<()> {
         (
             "a short data key",
             Box::new(|told| told.data_key = Some(vec![7; 31])),
-            vec!["data_key must be 32 bytes".into()],
+            vec!["31 bytes; a data key has 32".into()],
         ),
         (
             "another perceptual hash",
@@ -90,32 +121,7 @@ fn a_checker_believes_no_claim_and_names_what_it_found() -> Result<()> {
             Box::new(|told| told.endorsed_by = vec!["HospitalAMSP"]),
             vec!["HospitalAMSP".into()],
         ),
-    ];
-    let before = wait_for_same_heights(&network, Duration::from_secs(30))?;
-    for (what, lie, words) in rows {
-        let mut told = truth.clone();
-        lie(&mut told);
-        let draft = draft(&told)?;
-        let Err(error) = doctor.run(|peer, channel| peer.submit(channel, &draft)) else {
-            bail!("{what} was endorsed")
-        };
-        let text = format!("{:#}", anyhow::Error::msg(error.to_string()));
-        println!("{what}: {text}\n");
-        for words in words {
-            ensure!(text.contains(&words), "{what}: no {words:?} in {text}");
-        }
-        if !what.contains("nobody holds") {
-            ensure!(matches!(error, ClientError::Rejected(_)), "{what} is reported as a fault: {text}");
-        }
-    }
-    ensure!(wait_for_same_heights(&network, Duration::from_secs(30))? == before, "something was ordered");
-    // The sealed report is still good: the same client, telling the truth.
-    let submitted = doctor.run(|peer, channel| {
-        let draft = draft(&truth);
-        async move { anyhow::Ok(peer.submit(channel, &draft?).await?) }
-    })?;
-    println!("the truth is in block {}", submitted.block_number);
-    Ok(())
+    ]
 }
 
 fn truth(sealed: &SealedReport) -> Told {

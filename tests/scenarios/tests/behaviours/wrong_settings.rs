@@ -31,6 +31,7 @@ fn a_node_with_wrong_settings_lists_all_problems_and_binds_nothing() -> Result<(
             &peer,
             &[
                 "peer.localMspId",
+                "peer.mspConfigPath",
                 "peer.tls.clientAuthRequired",
                 "absent/server.crt",
                 "absent/server.key",
@@ -42,7 +43,14 @@ fn a_node_with_wrong_settings_lists_all_problems_and_binds_nothing() -> Result<(
             "orderer",
             &["start", "--config"],
             &orderer,
-            &["BootstrapMethod", "absent/genesis.block", "absent/msp", "absent/server", "Enabled"],
+            &[
+                "LocalMSPID",
+                "BootstrapMethod",
+                "absent/genesis.block",
+                "absent/msp",
+                "absent/server",
+                "Enabled",
+            ],
         ),
         ("peer", &["node", "start", "--config"], "peer: [not, a, map]\n", &["settings.yaml", "peer"]),
         ("orderer", &["start", "--config"], "General:\n  ListenPort: many\n", &["settings.yaml", "many"]),
