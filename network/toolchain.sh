@@ -47,6 +47,7 @@ need_build_tools() {
     command -v g++ >/dev/null || install_missing g++ "compiles RocksDB, the ledger's store"
     command -v make >/dev/null || install_missing make "builds C libraries"
     command -v ccache >/dev/null || install_missing ccache "keeps compiled C++ when a target folder is removed"
+    type -P kill >/dev/null || install_missing procps "asks nodes to end"
     has_libclang || install_missing libclang-dev "reads RocksDB's headers for its bindings"
     install_noted
 }
@@ -61,6 +62,8 @@ use_caches() {
     [ -d /usr/lib/ccache ] && PATH="/usr/lib/ccache:$PATH"
     export PATH
     export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/consilium/target}"
+    # A relative folder would mean another one wherever a script changes into.
+    case $CARGO_TARGET_DIR in /*) ;; *) CARGO_TARGET_DIR=$PWD/$CARGO_TARGET_DIR ;; esac
 }
 
 # Says that the first build is long, if it is the first.

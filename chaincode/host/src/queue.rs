@@ -1,4 +1,5 @@
-//! A queue that is fair between organisations: each in turn gives one entry, however many it has waiting.
+//! A queue that is fair between organisations: each in turn gives one entry, however many it has waiting, and none has more
+//! than a quarter of the places waiting.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -21,9 +22,16 @@ impl<T> FairQueue<T> {
         self.len
     }
 
-    /// Appends an entry of an organisation, or gives it back where the queue is full.
+    /// Places that one organisation can have.
+    const fn share(&self) -> usize {
+        let quarter = self.capacity / 4;
+        if quarter == 0 { 1 } else { quarter }
+    }
+
+    /// Appends an entry of an organisation, or gives it back where the queue is full or the organisation has its share.
     pub(crate) fn push(&mut self, msp_id: &MspId, entry: T) -> Result<(), T> {
-        if self.len >= self.capacity {
+        let had = self.waiting.get(msp_id).map_or(0, VecDeque::len);
+        if self.len >= self.capacity || had >= self.share() {
             return Err(entry);
         }
         let own = self.waiting.entry(msp_id.clone()).or_default();
@@ -57,15 +65,28 @@ mod tests {
     #[test]
     fn organisations_take_turns_and_each_keeps_its_order() {
         let [a, b, c] = ["A", "B", "C"].map(|name| MspId::new(name).expect("valid"));
-        let mut queue = FairQueue::new(6);
+        let mut queue = FairQueue::new(12);
         for (msp_id, entry) in [(&a, 1), (&a, 2), (&a, 3), (&b, 10), (&c, 20), (&b, 11)] {
             assert_eq!(queue.push(msp_id, entry), Ok(()));
         }
-        assert_eq!(queue.push(&c, 21), Err(21), "the queue is full");
         let served: Vec<i32> = std::iter::from_fn(|| queue.pop()).collect();
         assert_eq!(served, [1, 10, 20, 2, 11, 3]);
         assert_eq!(queue.len(), 0);
         assert_eq!(queue.push(&c, 21), Ok(()));
         assert_eq!(queue.pop(), Some(21));
+    }
+
+    #[test]
+    fn no_organisation_has_more_than_a_quarter_and_all_together_no_more_than_all() {
+        let names = ["A", "B", "C", "D", "E"].map(|name| MspId::new(name).expect("valid"));
+        // capacity, places of each, of all five
+        for (capacity, share, all) in [(8, 2, 8), (4, 1, 4), (3, 1, 3), (1, 1, 1), (0, 0, 0), (40, 10, 40)] {
+            let mut queue = FairQueue::new(capacity);
+            for msp_id in &names {
+                let taken = (0..capacity + 2).filter(|entry| queue.push(msp_id, *entry).is_ok()).count();
+                assert!(taken <= share, "{capacity}: {taken}");
+            }
+            assert_eq!(queue.len(), all, "{capacity}");
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! Decoders against arbitrary, cut and damaged files: an answer within the limits, never a panic, always the same.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,7 @@
 //! Frozen forms of what enters configuration, records and messages. A change here is a change of the format.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use imaging::{Action, AdmissionRule, Combine, MediaType, PerceptualHash, Reference, Similarity, Verdict};
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -4,6 +4,8 @@
 //! every subsampling. Python's packages and the images, which do not vary, are kept in the cache folder after the
 //! first run; the reference hashes are computed in every run.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod shared;
 
 use std::collections::BTreeMap;

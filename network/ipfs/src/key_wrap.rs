@@ -58,7 +58,6 @@ pub struct KeyWrapError {
 }
 
 impl KeyWrapError {
-    #[expect(clippy::needless_pass_by_value, reason = "used as a function of errors")]
     fn of(error: hpke::HpkeError) -> Self {
         Self { cause: error.to_string() }
     }

@@ -1,8 +1,12 @@
 //! A report's way through sealing, store and opening, and everything that may go wrong on it.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use bytes::Bytes;
-use ipfs::{DataKey, OpenError, SEALED_FAMILIES, Sealed, SealedStore, SealedStoreError, open, seal};
-use offchain::{BindingHasher, Cid};
+use ipfs::{
+    DataKey, OpenError, SEALED_FAMILIES, Sealed, SealedStore, SealedStoreError, StagedDag, open, seal,
+};
+use offchain::{BindingHasher, BlockSink as _, Cid, DagBuilder, DagWalk, Next};
 use proptest::prelude::*;
 use store::{Batch, Durability, Read, Store, StoreOptions};
 
@@ -14,8 +18,12 @@ struct World {
 
 fn world() -> World {
     let folder = tempfile::tempdir().expect("a folder");
-    let store =
-        Store::open(&folder.path().join("db"), &SEALED_FAMILIES, StoreOptions::new("sealed reports of a test", 1)).expect("opens");
+    let store = Store::open(
+        &folder.path().join("db"),
+        &SEALED_FAMILIES,
+        StoreOptions::new("sealed reports of a test", 1),
+    )
+    .expect("opens");
     World { sealed: SealedStore::new(store.clone()), store, _folder: folder }
 }
 
@@ -111,14 +119,132 @@ fn what_is_never_finished_or_never_kept_is_gone() {
     let kept = stored(&world, &[1; 1000]);
     let stale = stored(&world, &[2; 1000]);
     world.sealed.keep(kept.cid).expect("kept");
-    assert_eq!(world.sealed.sweep(1_000).expect("sweeps"), 0, "nothing is older");
-    assert_eq!(world.sealed.sweep(1_001).expect("sweeps"), 1);
+    assert_eq!(world.sealed.sweep(1_000, |_| false).expect("sweeps"), 0, "nothing is older");
+    assert_eq!(world.sealed.sweep(1_001, |_| true).expect("sweeps"), 0, "somebody needs it");
+    assert_eq!(world.sealed.sweep(1_001, |_| false).expect("sweeps"), 1);
     assert!(world.sealed.held(stale.cid).expect("reads").is_none());
     assert!(world.sealed.held(kept.cid).expect("reads").expect("held").is_kept);
     assert_eq!(count(), 1);
     world.sealed.remove(kept.cid).expect("removed");
     world.sealed.remove(kept.cid).expect("a second time does nothing");
     assert_eq!(count(), 0);
+}
+
+/// A holder can build another root over leaves that it was given. Whatever becomes of that DAG, the first keeps its blocks.
+#[test]
+fn a_foreign_root_over_the_same_leaves_never_takes_them_away() {
+    let world = world();
+    let victim = stored(&world, &[5; (2 << 20) + 77]);
+    world.sealed.keep(victim.cid).expect("kept");
+    let mut walk = DagWalk::new(victim.cid, u64::MAX);
+    let mut bytes = Vec::new();
+    while let Next::Want(cid) = walk.next() {
+        let leaf = walk.supply(cid, world.sealed.block(cid).expect("held")).expect("intact");
+        bytes.push(leaf.unwrap_or_default());
+    }
+    let shared = bytes[1].clone();
+    let foreign = |staged: &mut StagedDag| {
+        let mut blocks = Vec::new();
+        let mut builder = DagBuilder::new(|cid, block| -> Result<(), std::convert::Infallible> {
+            blocks.push((cid, block));
+            Ok(())
+        });
+        builder.push(&shared).expect("built");
+        builder.push(b"and more").expect("built");
+        let root = builder.finish().expect("built");
+        for (cid, block) in blocks {
+            (&mut *staged).put(cid, block).expect("stored");
+        }
+        root
+    };
+    type End = fn(&World, Cid);
+    let ends: [(&str, End); 4] = [
+        ("removed", |world, root| world.sealed.remove(root).expect("removed")),
+        ("swept", |world, _| assert_eq!(world.sealed.sweep(u64::MAX, |_| false).expect("sweeps"), 1)),
+        ("kept and removed", |world, root| {
+            world.sealed.keep(root).expect("kept");
+            world.sealed.remove(root).expect("removed");
+        }),
+        ("staged twice and removed", |world, root| world.sealed.remove(root).expect("removed")),
+    ];
+    let intact = || world.sealed.verify(victim.cid).expect("intact");
+    let before = intact();
+    {
+        let mut staged = world.sealed.stage();
+        let root = foreign(&mut staged);
+        assert_ne!(root.cid, victim.cid);
+        assert!(world.sealed.block(Cid::of_raw(&shared)).is_ok(), "a shared leaf");
+    }
+    assert_eq!(intact(), before, "dropped");
+    for (name, end) in ends {
+        for _ in 0..if name.contains("twice") { 2 } else { 1 } {
+            let mut staged = world.sealed.stage();
+            let root = foreign(&mut staged);
+            staged.finish(root.cid, root.size, 5).expect("finished");
+        }
+        let mut staged = world.sealed.stage();
+        let root = foreign(&mut staged);
+        drop(staged);
+        assert!(world.sealed.verify(root.cid).is_ok(), "{name}: held until its end");
+        end(&world, root.cid);
+        assert!(world.sealed.held(root.cid).expect("reads").is_none(), "{name}");
+        assert_eq!(intact(), before, "{name}");
+    }
+    world.sealed.remove(victim.cid).expect("removed");
+    for family in SEALED_FAMILIES {
+        let left = world.store.scan(family.name, &store::KeyRange::all(), store::Order::Ascending, 9);
+        assert!(left.expect("scan").is_empty(), "{} is empty at the end", family.name);
+    }
+}
+
+#[test]
+fn a_kept_dag_that_is_staged_again_stays_kept() {
+    let world = world();
+    let sealed = stored(&world, &[5; 100]);
+    world.sealed.keep(sealed.cid).expect("kept");
+    let block = world.sealed.block(sealed.cid).expect("held");
+    let mut staged = world.sealed.stage();
+    (&mut staged).put(sealed.cid, block).expect("stored");
+    staged.finish(sealed.cid, sealed.sealed_size, 1).expect("finished");
+    assert_eq!(world.sealed.sweep(u64::MAX, |_| false).expect("sweeps"), 0);
+    assert_eq!(world.sealed.verify(sealed.cid).expect("intact"), sealed.sealed_size);
+}
+
+/// A killed process runs no destructor: its blocks are there at the next start, and no entry names a root of them.
+#[test]
+fn what_a_killed_process_left_unfinished_is_swept_and_what_is_under_way_is_not() {
+    let world = world();
+    let mut killed = world.sealed.stage();
+    let of_killed = seal(&[1_u8; 1000][..], &mut killed).expect("seals");
+    std::mem::forget(killed);
+    let restarted = SealedStore::new(world.store.clone());
+    let mut under_way = restarted.stage();
+    let sealed = seal(&[2_u8; 1000][..], &mut under_way).expect("seals");
+    assert_eq!(restarted.sweep(0, |_| false).expect("sweeps"), 1);
+    assert!(restarted.block(of_killed.cid).is_err());
+    under_way.finish(sealed.cid, sealed.sealed_size, 1_000).expect("finishes");
+    assert_eq!(restarted.sweep(0, |_| false).expect("sweeps"), 0);
+    assert_eq!(restarted.verify(sealed.cid).expect("intact"), sealed.sealed_size);
+}
+
+/// More kept DAGs than a sweep reads at a time hid the staged ones that came after them.
+#[test]
+fn a_sweep_finds_every_staged_dag_among_many_kept_ones() {
+    let world = world();
+    let put = |number: u32, keep: bool| {
+        let block = Bytes::copy_from_slice(&number.to_be_bytes());
+        let cid = Cid::of_raw(&block);
+        let mut staged = world.sealed.stage();
+        (&mut staged).put(cid, block).expect("stored");
+        staged.finish(cid, 4, 1).expect("finished");
+        if keep {
+            world.sealed.keep(cid).expect("kept");
+        }
+    };
+    (0..50).for_each(|number| put(number, true));
+    (50..1_100).for_each(|number| put(number, false));
+    assert_eq!(world.sealed.sweep(2, |_| false).expect("sweeps"), 1_050);
+    assert_eq!(world.sealed.all(usize::MAX).expect("reads").len(), 50);
 }
 
 proptest! {

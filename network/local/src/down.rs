@@ -16,6 +16,10 @@ pub async fn down(folder: &Folder, purge: bool) -> anyhow::Result<ExitCode> {
         eprintln!("network: there is none in {}", folder.path().display());
         return Ok(ExitCode::SUCCESS);
     }
+    // Nothing is locked, stopped or removed in a folder that is somebody else's.
+    if !folder.state().exists() && !folder.path().join("nodes").is_dir() {
+        anyhow::bail!("{} holds no network; name the network's folder by --dir", folder.path().display());
+    }
     let lock = Lock::take(folder)?;
     let mut stopped = 0_usize;
     for node in nodes().into_iter().rev() {

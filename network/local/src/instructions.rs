@@ -53,7 +53,7 @@ Share a report of your own as hospital A's doctor:
   source {}
   peer report upload IMAGE.png --patient 4711 --modality CR --share-with HospitalBMSP
 
-Look after the network:
+Look after this network, in the same shell:
 
   network status
   network logs peer-a -f

@@ -113,7 +113,10 @@ pub fn write_all(folder: &Folder, state: &State, binaries: &Path) -> anyhow::Res
         for (name, user) in USERS {
             let path = folder.env().join(format!("{}-{name}.sh", hospital.slug()));
             let variables = variables(folder, state, hospital, user);
-            write(&path, &shell(&hospital.slug(), name, &variables, binaries))?;
+            let home = folder.path().display().to_string();
+            let text = shell(&hospital.slug(), name, &variables, binaries);
+            // What looks after networks finds this one, wherever it is.
+            write(&path, &format!("{text}export CONSILIUM_NETWORK_DIR={}\n", quoted(&home)))?;
         }
     }
     Ok(())

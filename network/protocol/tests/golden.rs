@@ -2,6 +2,8 @@
 //!
 //! `CONSILIUM_GOLDEN=write cargo test -p protocol --test golden` writes the files anew; do so only with a new version.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;

@@ -20,6 +20,8 @@ use crate::backend::{Leadership, OrderingBackend, ProposeError};
 use crate::chain::{Applied, Chain};
 use crate::clocks::Clocks;
 
+/// Callers that wait for one transaction: a gateway and its retries, many times over.
+const REPLIES_A_TRANSACTION_MAX: usize = 64;
 /// Blocks in consensus at a time.
 const IN_FLIGHT_MAX: usize = 1;
 /// Envelopes that wait in the cutter, in bytes: beyond it the queue before it fills and senders wait.
@@ -158,7 +160,14 @@ impl Leader {
             }
             Ok(None) => {
                 let is_new = self.recent.queue(&tx_id);
-                self.replies.entry(tx_id.clone()).or_default().push(reply);
+                let replies = self.replies.entry(tx_id.clone()).or_default();
+                // A client that sends the same envelope again and again while nothing commits must not fill memory.
+                replies.retain(|waiting| !waiting.is_closed());
+                if replies.len() < REPLIES_A_TRANSACTION_MAX {
+                    replies.push(reply);
+                } else {
+                    let _ = reply.send(Verdict::Failed("too many wait for this transaction".to_owned()));
+                }
                 if is_new {
                     let bytes = envelope.len();
                     let batches = self.cutter.push((tx_id, envelope), bytes, self.clocks.now_ms());

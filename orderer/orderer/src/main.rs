@@ -82,7 +82,7 @@ fn main() -> ExitCode {
 }
 
 fn start(config: Option<PathBuf>) -> anyhow::Result<()> {
-    init_tracing(LogFormat::Text, "info,openraft=warn")?;
+    init_tracing(LogFormat::Text, "info,openraft=error")?;
     let settings = configuration::read(config.as_deref())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(start::run(settings, async {

@@ -1,5 +1,7 @@
 //! Real orderers: elect, order, deliver, die and come back.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod network;
 #[path = "../../ordering/src/world.rs"]
 #[expect(dead_code, reason = "shared with crate ordering, whose tests use other parts of it")]

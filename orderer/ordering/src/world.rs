@@ -17,6 +17,7 @@ use protocol::{
 pub const NOW_MS: u64 = 1_795_332_240_000;
 
 /// A node's or user's material, PEM.
+#[allow(dead_code, reason = "the orderer's own tests read every field")]
 pub struct Member {
     pub identity: SigningIdentity,
     pub cert_pem: String,

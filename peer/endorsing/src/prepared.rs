@@ -75,7 +75,8 @@ pub fn check_prepared(
         return Err(PreparedRejection::Malformed { part: "transaction: it must hold one action" });
     };
     same("header of the action", action.header == proposed.signature_header)?;
-    let action: ChaincodeActionPayload = read("action", &action.payload)?;
+    let action_bytes = &action.payload;
+    let action: ChaincodeActionPayload = read("action", action_bytes)?;
     let stored: ChaincodeProposalPayload = read("proposal payload", &action.chaincode_proposal_payload)?;
     if !stored.transient_map.is_empty() {
         return Err(PreparedRejection::HoldsTransient);
@@ -85,6 +86,7 @@ pub fn check_prepared(
     // A field that is unknown here would be signed unseen.
     same("payload (unknown fields)", payload.encoded_len() == envelope.payload.len())?;
     same("transaction (unknown fields)", transaction.encoded_len() == payload.data.len())?;
+    same("action (unknown fields)", action.encoded_len() == action_bytes.len())?;
     let endorsed = action.action.ok_or(PreparedRejection::NotEndorsed)?;
     if endorsed.endorsements.iter().all(|endorsement| endorsement.signature.is_empty()) {
         return Err(PreparedRejection::NotEndorsed);
@@ -99,9 +101,11 @@ fn result(
     stored: &[u8],
 ) -> Result<ChaincodeAction, PreparedRejection> {
     let payload: ProposalResponsePayload = read("response payload", bytes)?;
+    same("response payload (unknown fields)", payload.encoded_len() == bytes.len())?;
     let hash = proposal_hash(&proposed.channel_header, &proposed.signature_header, stored);
     same("proposal hash", payload.proposal_hash[..] == hash.as_bytes()[..])?;
     let action: ChaincodeAction = read("chaincode action", &payload.extension)?;
+    same("chaincode action (unknown fields)", action.encoded_len() == payload.extension.len())?;
     let named = action.chaincode_id.as_ref().map(|id| id.name.as_str());
     same("chaincode of the result", named == Some(proposed.chaincode.as_str()))?;
     let status = action.response.as_ref().map_or(0, |response| response.status);

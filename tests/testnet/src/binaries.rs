@@ -1,6 +1,7 @@
 //! Where the binaries under test are.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
@@ -16,4 +17,17 @@ pub fn binary(name: &str) -> Result<PathBuf> {
         Some(path) => Ok(path),
         None => bail!("binary {name} is not built; run `cargo build --workspace --locked` first"),
     }
+}
+
+/// A binary, to be run without the settings that the caller's shell may hold for a user of some other network.
+pub(crate) fn command(name: &str) -> Result<Command> {
+    let mut command = Command::new(binary(name)?);
+    for (variable, _) in std::env::vars_os() {
+        let text = variable.to_string_lossy();
+        if ["CORE_", "ORDERER_", "FABRIC_", "CONSILIUM_NETWORK"].iter().any(|prefix| text.starts_with(prefix))
+        {
+            command.env_remove(&variable);
+        }
+    }
+    Ok(command)
 }

@@ -1,11 +1,11 @@
 //! The command line `peer`, run as a user of a hospital.
 
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::binaries::binary;
+use crate::binaries::command;
 use crate::hospital::Hospital;
 
 /// A user of a hospital with what the command line needs to act as them.
@@ -136,7 +136,7 @@ impl User {
     /// # Errors
     /// Where it does not start. Its own failure is in the output's exit code.
     pub fn peer(&self, args: &[&str]) -> Result<CliOutput> {
-        let output = Command::new(binary("peer")?).args(args).envs(self.environment()).output()?;
+        let output = command("peer")?.args(args).envs(self.environment()).output()?;
         Ok(of(&output))
     }
 }

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::binaries::binary;
+use crate::binaries::{self, command};
 use crate::hospital::Hospital;
 use crate::network::{NetworkOptions, Ports};
 
@@ -37,19 +37,14 @@ pub fn make_crypto(folder: &Path) -> Result<()> {
     let template = folder.join("crypto-config.yaml");
     fs::write(&template, text)?;
     let output = folder.join("crypto");
-    run(Command::new(binary("cryptogen")?)
-        .arg("generate")
-        .arg("--config")
-        .arg(template)
-        .arg("--output")
-        .arg(output))
+    run(command("cryptogen")?.arg("generate").arg("--config").arg(template).arg("--output").arg(output))
 }
 
 /// Runs `configtxgen` for the channel.
 pub(crate) fn make_genesis(folder: &Path, ports: &Ports, options: &NetworkOptions) -> Result<()> {
     let config = folder.join("consortium.yaml");
     fs::write(&config, consortium(ports, options)?)?;
-    let mut command = Command::new(binary("configtxgen")?);
+    let mut command = binaries::command("configtxgen")?;
     command.args(["--profile", "Test", "--channel-id", &options.channel, "--config"]).arg(config);
     run(command.arg("--output-block").arg(folder.join("genesis.block")))
 }

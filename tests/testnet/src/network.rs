@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -12,7 +11,7 @@ use tempfile::TempDir;
 use transport::{TlsIdentity, TrustRoots};
 use web::HttpsClient;
 
-use crate::binaries::binary;
+use crate::binaries;
 use crate::cli::User;
 use crate::hospital::Hospital;
 use crate::material::{make_crypto, make_genesis};
@@ -349,7 +348,7 @@ impl Network {
         let name = hospital.peer_name();
         let file = self.path(&format!("{name}.yaml"));
         std::fs::write(&file, settings)?;
-        let mut command = Command::new(binary("peer")?);
+        let mut command = binaries::command("peer")?;
         command.args(["node", "start", "--config"]).arg(&file);
         let process = NodeProcess::start(&mut command, &self.path(&format!("{name}.log")))?;
         self.peers.insert(hospital, process);
@@ -371,7 +370,7 @@ impl Network {
         );
         let file = self.path(&format!("{name}.yaml"));
         std::fs::write(&file, settings)?;
-        let mut command = Command::new(binary("orderer")?);
+        let mut command = binaries::command("orderer")?;
         command.args(["start", "--config"]).arg(&file);
         let process = NodeProcess::start(&mut command, &self.path(&format!("{name}.log")))?;
         self.orderers.insert(hospital, process);

@@ -81,14 +81,17 @@ fn run(chaincode: &str, function: &str) -> Run {
     Run { invocation, state: Arc::new(Empty) }
 }
 
-fn host(released: &Arc<AtomicBool>) -> ChaincodeHost {
-    let limits = HostLimits { threads: 1, waiting_max: 4, deadline: Duration::from_millis(300) };
+/// Long enough for a busy machine, where a run ends by itself.
+const PATIENT: Duration = Duration::from_secs(60);
+
+fn host(released: &Arc<AtomicBool>, deadline: Duration) -> ChaincodeHost {
+    let limits = HostLimits { threads: 1, waiting_max: 4, deadline };
     ChaincodeHost::start(vec![Arc::new(Misbehaving(Arc::clone(released)))], limits).expect("starts")
 }
 
 #[tokio::test]
 async fn an_answer_a_refusal_and_a_panic_are_responses() {
-    let host = host(&Arc::default());
+    let host = host(&Arc::default(), PATIENT);
     // function -> status, writes
     let rows: &[(&str, i32, usize)] = &[
         ("write", 200, 1),
@@ -111,7 +114,7 @@ async fn an_answer_a_refusal_and_a_panic_are_responses() {
 
 #[tokio::test]
 async fn a_loop_over_the_stub_ends_at_its_budget_or_deadline() {
-    let host = host(&Arc::default());
+    let host = host(&Arc::default(), PATIENT);
     let status = match host.invoke(run("misbehaving", "loop over the stub")).await {
         Ok(result) => result.response.status,
         Err(HostError::DeadlineExceeded { .. }) => 500,
@@ -124,7 +127,7 @@ async fn a_loop_over_the_stub_ends_at_its_budget_or_deadline() {
 #[tokio::test]
 async fn an_endless_loop_costs_its_thread_and_the_chaincode_is_refused_when_all_are_stuck() {
     let released = Arc::default();
-    let host = host(&released);
+    let host = host(&released, Duration::from_millis(300));
     for _ in 0..2 {
         let error = host.invoke(run("misbehaving", "loop")).await.expect_err("over time");
         assert!(matches!(error, HostError::DeadlineExceeded { deadline_ms: 300, .. }), "{error}");

@@ -1,3 +1,5 @@
+//! Admission rules: which references count, how ties fall, what a rule may hold.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! What decodes, and what is refused before its cost.
+
 use super::*;
 
 /// A file of tests/images.

@@ -1,3 +1,5 @@
+//! The hash against values computed by hand and by the reference implementation.
+
 use proptest::prelude::*;
 
 use super::*;

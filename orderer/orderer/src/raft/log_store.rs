@@ -115,7 +115,7 @@ fn flush_all(store: &Store, waiting: &Receiver<LogFlushed<RaftTypes>>) {
         flushed.extend(waiting.try_iter());
         let result = flush(store);
         for callback in flushed {
-            let answer = result.as_ref().map(|()| ()).map_err(|text| io::Error::other(text.clone()));
+            let answer = result.clone().map_err(io::Error::other);
             callback.log_io_completed(answer);
         }
     }

@@ -3,6 +3,8 @@
 //! Everything that names openraft lies in this folder. The log, the votes and the messages have encodings of our own
 //! ([`record`]), so that neither disk nor wire depends on the library's types.
 
+#![allow(clippy::result_large_err, reason = "the errors are the consensus library's own types")]
+
 mod consensus;
 mod log_store;
 mod messages;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use openraft::error::{InstallSnapshotError, NetworkError, RPCError, RaftError, Unreachable};
+use openraft::error::{InstallSnapshotError, RPCError, RaftError, Unreachable};
 use openraft::network::{Backoff, RPCOption, RaftNetwork, RaftNetworkFactory};
 use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, InstallSnapshotRequest, InstallSnapshotResponse,
@@ -135,10 +135,9 @@ impl Way {
 }
 
 fn refused<E: std::error::Error>(error: &CallError) -> Refused<E> {
-    match error {
-        CallError::Unreachable(_) => RPCError::Unreachable(Unreachable::new(error)),
-        CallError::Refused(_) => RPCError::Network(NetworkError::new(error)),
-    }
+    // A node that refuses is left alone for a while, as one that is not reached: the library sends again at once after any
+    // other error, and would fill link and log.
+    RPCError::Unreachable(Unreachable::new(error))
 }
 
 impl RaftNetwork<RaftTypes> for Peer {
