@@ -22,7 +22,7 @@ mod start;
 
 #[cfg(test)]
 #[path = "../../ordering/src/world.rs"]
-#[expect(dead_code, reason = "shared with crate ordering, whose tests use other parts of it")]
+#[allow(dead_code, reason = "shared with crate ordering, whose tests use other parts of it")]
 mod world;
 
 use std::path::PathBuf;

@@ -4,7 +4,9 @@
 //! is stamped too far ahead of the own clock is refused here, before openraft sees it: no majority, no such block.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
@@ -42,6 +44,10 @@ const ENTRIES_MAX: u64 = 64;
 /// Never reached: no follower is so far behind that it would need a snapshot, since no log is purged.
 const LAG_MAX: u64 = 1 << 48;
 
+/// How long the log's thread may take to end, and how often it is looked at.
+const LOG_END_DEADLINE: Duration = Duration::from_secs(3);
+const LOG_END_CHECK: Duration = Duration::from_millis(10);
+
 /// What consensus is started with.
 pub struct RaftParts {
     /// The chain.
@@ -72,6 +78,8 @@ pub struct RaftConsensus {
     clocks: Arc<Clocks>,
     id: NodeId,
     leadership: watch::Receiver<Leadership>,
+    /// Taken when it is waited for.
+    log_thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl RaftConsensus {
@@ -85,7 +93,7 @@ impl RaftConsensus {
         let id = node_id(chain.consenter());
         let count = chain.bundle().config().orderer.consenters.len();
         let config = Arc::new(config(chain.channel().as_str()).validate().map_err(|error| library(&error))?);
-        let log = LogStore::new(chain.store().clone()).map_err(RaftFault::Thread)?;
+        let (log, log_thread) = LogStore::new(chain.store().clone()).map_err(RaftFault::Thread)?;
         let state_machine = StateMachine::open(Arc::clone(&chain))?;
         let network = Network { channel: chain.channel().clone(), consenters, clocks: Arc::clone(&clocks) };
         let raft =
@@ -102,7 +110,7 @@ impl RaftConsensus {
             }
         }
         let leadership = follow(&raft);
-        Ok(Self { raft, clocks, id, leadership })
+        Ok(Self { raft, clocks, id, leadership, log_thread: Mutex::new(Some(log_thread)) })
     }
 
     async fn answer(&self, target: u64, message: RaftMessage) -> Result<Bytes, String> {
@@ -177,6 +185,13 @@ impl OrderingBackend for RaftConsensus {
         async move {
             if let Err(error) = self.raft.shutdown().await {
                 tracing::warn!(%error, "consensus did not stop cleanly");
+            }
+            // The library drops its log when its last task ends. A thread that still held the database while the process
+            // ends would meet it torn down.
+            let thread = self.log_thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let ends_at = Instant::now() + LOG_END_DEADLINE;
+            while thread.as_ref().is_some_and(|thread| !thread.is_finished()) && Instant::now() < ends_at {
+                tokio::time::sleep(LOG_END_CHECK).await;
             }
         }
         .boxed()

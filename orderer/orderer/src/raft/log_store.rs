@@ -8,6 +8,7 @@ use std::fmt::Debug;
 use std::io;
 use std::ops::{Bound, ControlFlow, RangeBounds};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
 
 use openraft::storage::{LogFlushed, RaftLogStorage};
 use openraft::{
@@ -52,15 +53,16 @@ pub struct LogStore {
 
 impl LogStore {
     /// The log in a store that was opened with [`LOG_FAMILIES`]; starts the thread that waits for the disk. It ends with
-    /// the last clone.
+    /// the last clone; a process that ends before it did may end in the middle of a write.
     ///
     /// # Errors
     /// The system's, where it starts no thread.
-    pub fn new(store: Store) -> io::Result<Self> {
+    pub fn new(store: Store) -> io::Result<(Self, JoinHandle<()>)> {
         let (flushes, waiting) = sync_channel(FLUSHES_MAX);
         let disk = store.clone();
-        std::thread::Builder::new().name("raft-log".to_owned()).spawn(move || flush_all(&disk, &waiting))?;
-        Ok(Self { store, flushes })
+        let body = move || flush_all(&disk, &waiting);
+        let thread = std::thread::Builder::new().name("raft-log".to_owned()).spawn(body)?;
+        Ok((Self { store, flushes }, thread))
     }
 
     fn record<T: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, AnyError> {
