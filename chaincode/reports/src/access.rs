@@ -47,11 +47,17 @@ pub(crate) fn change_grant(
     let record = read(stub, report_id)?;
     require_owner(stub, &record)?;
     require_active(&record)?;
-    if !live {
-        let standing: Option<Grant> = load(stub, &grant_key(report_id, msp_id))?;
-        if !standing.is_some_and(|grant| grant.live) {
+    // Read before each change, so that the ledger tells of all changes in their order.
+    let standing: Option<Grant> = load(stub, &grant_key(report_id, msp_id))?;
+    match (standing.is_some_and(|grant| grant.live), live) {
+        (true, true) => {
+            let text = format!("report {report_id} is shared with {msp_id} already");
+            return Err(ChaincodeError::conflict(text));
+        }
+        (false, false) => {
             return Err(ChaincodeError::not_found(format!("report {report_id} is not shared with {msp_id}")));
         }
+        _ => {}
     }
     share_with(stub, &record, msp_id, live)
 }

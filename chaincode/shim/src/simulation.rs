@@ -34,6 +34,12 @@ impl Deadline for NoDeadline {
     }
 }
 
+/// Keys that a range reads at a time: between two such pages time and budget are looked at.
+const PAGE_KEYS: usize = 100;
+
+/// A key of a range with its value.
+type Found = (String, Bytes, Version);
+
 /// How much one run may read and write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SimulationLimits {
@@ -141,6 +147,31 @@ impl Simulation {
         within(self.read_bytes, self.limits.read_bytes_max, "bytes read")
     }
 
+    /// The first `asked` keys of a range, and whether these are all. Read page by page, so that time and budget stop it
+    /// before more is in memory than they allow.
+    fn scan(&mut self, start: &str, end: &str, asked: usize) -> Result<(Vec<Found>, bool), StubError> {
+        let mut found: Vec<Found> = Vec::new();
+        let mut from = start.to_owned();
+        loop {
+            // One more than asked for tells whether the range ends here.
+            let wanted = (asked - found.len()).saturating_add(1).min(PAGE_KEYS);
+            let page = self.state.values(self.invocation.chaincode.as_str(), &from, end, wanted)?;
+            let is_last = page.len() < wanted;
+            for (key, value, version) in page {
+                if found.len() == asked {
+                    return Ok((found, false));
+                }
+                self.count_read(value.len())?;
+                found.push((key, value, version));
+            }
+            match found.last() {
+                Some((last, ..)) if !is_last => from = format!("{last}\0"),
+                _ => return Ok((found, true)),
+            }
+            self.check_time()?;
+        }
+    }
+
     fn write(&mut self, key: &str, value: Option<Bytes>) -> Result<(), StubError> {
         self.check_time()?;
         Self::check_key(key)?;
@@ -215,15 +246,7 @@ impl Stub for Simulation {
     fn range(&mut self, start: &str, end: &str, limit: usize) -> Result<Vec<(String, Bytes)>, StubError> {
         self.check_time()?;
         within(self.ranges.len() + 1, self.limits.entries_max, "ranges")?;
-        let asked = limit.min(self.limits.entries_max);
-        // One more than asked for tells whether the range ends here.
-        let mut found =
-            self.state.values(self.invocation.chaincode.as_str(), start, end, asked.saturating_add(1))?;
-        let exhausted = found.len() <= asked;
-        found.truncate(asked);
-        for (_, value, _) in &found {
-            self.count_read(value.len())?;
-        }
+        let (found, exhausted) = self.scan(start, end, limit.min(self.limits.entries_max))?;
         let results: Vec<(String, Version)> =
             found.iter().map(|(key, _, version)| (key.clone(), *version)).collect();
         let seen_end = match (exhausted, results.last()) {

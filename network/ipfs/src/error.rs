@@ -91,6 +91,12 @@ pub enum SealedStoreError {
     /// The DAG is not one that this profile makes.
     #[error("the sealed blocks are not a valid DAG: {0}")]
     Dag(#[from] DagError),
+    /// The operating system gives no randomness.
+    #[error("no randomness for the id of a staging: {cause}")]
+    Randomness {
+        /// The system's reason.
+        cause: String,
+    },
     /// The DAG could not be built.
     #[error("the sealed blocks could not be built: {0}")]
     Build(String),

@@ -33,6 +33,7 @@ const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
 /// Dials endpoints with one identity and one set of roots. Cheap to clone.
 #[derive(Clone)]
 pub struct TlsClient {
+    identity: TlsIdentity,
     config: Arc<ClientConfig>,
 }
 
@@ -40,7 +41,14 @@ impl TlsClient {
     /// Takes who we are and whom we believe; later replacements of the roots hold for later connections.
     #[must_use]
     pub fn new(identity: &TlsIdentity, roots: &TrustRoots) -> Self {
-        Self { config: Arc::new(client_config(identity, roots, &[ALPN_HTTP2])) }
+        Self { identity: identity.clone(), config: Arc::new(client_config(identity, roots, &[ALPN_HTTP2])) }
+    }
+
+    /// The same client with other roots: those of the one organisation whose node is to be dialled, so that no other
+    /// organisation's certificate is taken for it, whatever host name it carries.
+    #[must_use]
+    pub fn believing(&self, roots: &TrustRoots) -> Self {
+        Self::new(&self.identity, roots)
     }
 
     /// Makes a channel that connects at its first call, and again after a loss. A call that finds no connection fails with

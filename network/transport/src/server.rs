@@ -36,8 +36,8 @@ use crate::routes::Routes;
 /// Connections at a time, handshakes included: a consortium has some dozens of nodes, a hospital some hundreds of
 /// clients, and the usual limit of open files is 1,024. One more is closed at once.
 const CONNECTIONS_MAX: usize = 900;
-/// Requests and streams under way on one connection.
-const STREAMS_MAX: u32 = 1_024;
+/// Requests and streams under way on one connection. Each may hold a message of its service's limit while it arrives.
+const STREAMS_MAX: u32 = 256;
 /// A handshake is two round trips and a millisecond of work; a client that needs longer is no client.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often a silent connection is asked whether it lives.

@@ -33,6 +33,21 @@ impl VerifiedProposal {
     }
 }
 
+/// Judges what needs no channel: the transaction id is that of nonce and creator, and the time is about now.
+///
+/// # Errors
+/// [`ProposalRejection::TxId`] and [`ProposalRejection::Time`].
+pub fn check_fresh(proposal: &ParsedProposal, now_ms: u64) -> Result<(), ProposalRejection> {
+    let expected = TxId::of(&proposal.nonce, &proposal.creator);
+    if proposal.tx_id != expected {
+        return Err(ProposalRejection::TxId { found: proposal.tx_id.clone(), expected });
+    }
+    if proposal.timestamp_ms.abs_diff(now_ms) > CLOCK_DIFFERENCE_MS_MAX {
+        return Err(ProposalRejection::Time { timestamp_ms: proposal.timestamp_ms, now_ms });
+    }
+    Ok(())
+}
+
 /// Judges a parsed proposal against the channel's configuration at `now_ms`; `signed` is what it was parsed from.
 ///
 /// # Errors
@@ -57,13 +72,7 @@ pub fn check_proposal(
             known: config.chaincodes.iter().map(|definition| definition.name.as_str().to_owned()).collect(),
         });
     }
-    let expected = TxId::of(&proposal.nonce, &proposal.creator);
-    if proposal.tx_id != expected {
-        return Err(ProposalRejection::TxId { found: proposal.tx_id, expected });
-    }
-    if proposal.timestamp_ms.abs_diff(now_ms) > CLOCK_DIFFERENCE_MS_MAX {
-        return Err(ProposalRejection::Time { timestamp_ms: proposal.timestamp_ms, now_ms });
-    }
+    check_fresh(&proposal, now_ms)?;
     let creator = bundle.identify(&proposal.creator, now_ms).map_err(ProposalRejection::Creator)?;
     let signature =
         creator.verify(&signed.proposal_bytes, &signed.signature).map_err(ProposalRejection::Signature)?;

@@ -24,7 +24,7 @@ mod rejection;
 mod transient;
 
 pub use assemble::{AssembleRejection, assemble, sign_envelope};
-pub use check::{VerifiedProposal, check_proposal};
+pub use check::{VerifiedProposal, check_fresh, check_proposal};
 pub use compare::{Difference, DifferingField, ValueMark, compare_responses};
 pub use draft::{ProposalDraft, sign_proposal};
 pub use endorse::{EndorsementFault, ExecutionResult, endorse, is_success};

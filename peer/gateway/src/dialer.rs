@@ -3,8 +3,12 @@
 //! Endpoints come from channel configuration, nowhere else. An endpoint that failed a moment ago is asked last, and calls
 //! to one endpoint are bounded, so that a dead or slow node costs those calls only that need it. Every failure says which
 //! endpoint it was and what happened there.
+//!
+//! A node is believed only under the TLS roots of the organisation to which the configuration gives its endpoint: keys and
+//! proposals must not reach another member of the channel that took over a host name.
 
 mod broadcast;
+mod trust;
 
 pub(crate) use broadcast::name as status_name;
 
@@ -26,6 +30,8 @@ use transport::services::broadcast::AtomicBroadcastClient;
 use transport::services::endorser::EndorserClient;
 use transport::{Channel, Code, Status, TlsClient};
 
+use trust::{OrganizationClients, Trusted};
+
 use crate::service::{
     BroadcastVerdict, EndorseAsk, EndorserAnswer, Endorsers, EndpointFailure, NoOrderer, Orderers,
 };
@@ -46,10 +52,13 @@ const PROBE_MAX: Duration = Duration::from_secs(2);
 pub struct Dialer(Arc<Shared>);
 
 struct Shared {
-    client: TlsClient,
-    lines: Mutex<BTreeMap<Endpoint, Line>>,
+    clients: OrganizationClients,
+    lines: Mutex<BTreeMap<Node, Line>>,
     turn: AtomicUsize,
 }
+
+/// An endpoint together with the organisation and its TLS roots under which it is believed.
+type Node = (Trusted, Endpoint);
 
 #[derive(Clone)]
 struct Line {
@@ -86,34 +95,49 @@ impl Dialer {
     /// Takes who dials and whom it believes. Channels to nodes need a tokio runtime when they are first asked for.
     #[must_use]
     pub fn new(client: TlsClient) -> Self {
-        let lines = Mutex::new(BTreeMap::new());
-        Self(Arc::new(Shared { client, lines, turn: AtomicUsize::new(0) }))
+        let (clients, lines) = (OrganizationClients::new(client), Mutex::new(BTreeMap::new()));
+        Self(Arc::new(Shared { clients, lines, turn: AtomicUsize::new(0) }))
     }
 
-    /// The channel to an endpoint; it connects at its first call.
-    #[must_use]
-    pub fn channel(&self, endpoint: &Endpoint) -> Channel {
-        self.line(endpoint).channel
+    /// A new channel to a node of an organisation, shared with nobody; it connects at its first call and believes only
+    /// certificates of that organisation.
+    ///
+    /// # Errors
+    /// A text where the configuration has no usable TLS roots of the organisation.
+    pub fn connect(
+        &self,
+        bundle: &ConfigBundle,
+        msp_id: &MspId,
+        endpoint: &Endpoint,
+    ) -> Result<Channel, String> {
+        let (_, client) = self.0.clients.of(bundle, msp_id)?;
+        Ok(client.connect(endpoint))
     }
 
     /// The peers of an organisation with their channels, in the order in which to ask them: rotating, those that failed a
     /// moment ago last. Empty for an organisation that the channel does not have.
     #[must_use]
     pub fn peers_of(&self, bundle: &ConfigBundle, msp_id: &MspId) -> Vec<(Endpoint, Channel)> {
-        let peers = bundle.organization(msp_id).map_or(&[][..], |organization| &organization.peers);
-        self.in_turn(peers).into_iter().map(|(endpoint, line)| (endpoint, line.channel)).collect()
+        self.in_turn(bundle, &peers_of(bundle, msp_id))
+            .into_iter()
+            .map(|(endpoint, line)| (endpoint, line.channel))
+            .collect()
     }
 
     /// The channel's orderers with their channels, in the order in which to ask them.
     #[must_use]
     pub fn orderers_of(&self, bundle: &ConfigBundle) -> Vec<(Endpoint, Channel)> {
-        let endpoints = orderer_endpoints(bundle);
-        self.in_turn(&endpoints).into_iter().map(|(endpoint, line)| (endpoint, line.channel)).collect()
+        self.in_turn(bundle, &orderers_of(bundle))
+            .into_iter()
+            .map(|(endpoint, line)| (endpoint, line.channel))
+            .collect()
     }
 
-    /// Says for the next few seconds that an endpoint did, or did not, answer, so that others are asked before it.
-    pub fn note(&self, endpoint: &Endpoint, is_reached: bool) {
-        self.line(endpoint).note(is_reached);
+    /// Says for the next few seconds that a node did, or did not, answer, so that others are asked before it.
+    pub fn note(&self, bundle: &ConfigBundle, msp_id: &MspId, endpoint: &Endpoint, is_reached: bool) {
+        if let Ok(line) = self.line(bundle, msp_id, endpoint) {
+            line.note(is_reached);
+        }
     }
 
     /// Asks an organisation's peers in turn to endorse; see [`Endorsers::endorse_at`].
@@ -125,10 +149,10 @@ impl Dialer {
         bundle: &ConfigBundle,
         ask: &EndorseAsk,
     ) -> Result<Vec<EndorserAnswer>, Vec<EndpointFailure>> {
-        let peers = bundle.organization(&ask.msp_id).map_or(&[][..], |organization| &organization.peers);
+        let peers = peers_of(bundle, &ask.msp_id);
         let mut answers: Vec<EndorserAnswer> = Vec::new();
         let mut failures = Vec::new();
-        for (endpoint, line) in self.in_turn(peers) {
+        for (endpoint, line) in self.in_turn(bundle, &peers) {
             let address = endpoint.to_string();
             match endorse_once(&line, ask).await {
                 Ok(response) => {
@@ -174,8 +198,8 @@ impl Dialer {
         envelope: &Envelope,
         deadline: Instant,
     ) -> Result<BroadcastVerdict, NoOrderer> {
-        let endpoints = orderer_endpoints(bundle);
-        let round = || self.in_turn(&endpoints).into_iter().map(|(endpoint, _)| endpoint).collect();
+        let orderers = orderers_of(bundle);
+        let round = || self.in_turn(bundle, &orderers).into_iter().map(|(endpoint, _)| endpoint).collect();
         let failure = |endpoint: &Endpoint, message: String| EndpointFailure {
             msp_id: orderer_msp(bundle, endpoint),
             address: endpoint.to_string(),
@@ -183,46 +207,61 @@ impl Dialer {
             is_answer: false,
         };
         let send = |endpoint: Endpoint| {
-            let line = self.line(&endpoint);
-            async move { broadcast_once(&line, envelope.clone(), deadline).await }
+            let owner = orderers.iter().find(|(_, orderer)| *orderer == endpoint);
+            let line = match owner {
+                Some((msp_id, _)) => self.line(bundle, msp_id, &endpoint),
+                None => Err("it is no orderer of the channel".to_owned()),
+            };
+            async move { broadcast_once(&line?, envelope.clone(), deadline).await }
         };
         broadcast::until_decided(round, send, failure, deadline).await
     }
 
-    fn line(&self, endpoint: &Endpoint) -> Line {
+    fn line(&self, bundle: &ConfigBundle, msp_id: &MspId, endpoint: &Endpoint) -> Result<Line, String> {
+        let (trusted, client) = self.0.clients.of(bundle, msp_id)?;
+        let node = (trusted, endpoint.clone());
         let mut lines = self.0.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(line) = lines.get(endpoint) {
-            return line.clone();
+        if let Some(line) = lines.get(&node) {
+            return Ok(line.clone());
         }
         if lines.len() >= ENDPOINTS_MAX {
             lines.clear();
         }
         let line = Line {
-            channel: self.0.client.connect(endpoint),
+            channel: client.connect(endpoint),
             calls: Arc::new(Semaphore::new(CALLS_MAX)),
             failed_at: Arc::default(),
         };
-        lines.insert(endpoint.clone(), line.clone());
-        line
+        lines.insert(node, line.clone());
+        Ok(line)
     }
 
-    /// Endpoints from the next in turn on, suspects last.
-    fn in_turn(&self, endpoints: &[Endpoint]) -> Vec<(Endpoint, Line)> {
-        let Some(start) = self.0.turn.fetch_add(1, Ordering::Relaxed).checked_rem(endpoints.len()) else {
+    /// Nodes from the next in turn on, suspects last. Those of an organisation without usable TLS roots cannot be believed
+    /// and are left out.
+    fn in_turn(&self, bundle: &ConfigBundle, nodes: &[(MspId, Endpoint)]) -> Vec<(Endpoint, Line)> {
+        let Some(start) = self.0.turn.fetch_add(1, Ordering::Relaxed).checked_rem(nodes.len()) else {
             return Vec::new();
         };
-        let rotated = endpoints.iter().cycle().skip(start).take(endpoints.len());
-        let mut lines: Vec<(Endpoint, Line)> =
-            rotated.map(|endpoint| (endpoint.clone(), self.line(endpoint))).collect();
+        let rotated = nodes.iter().cycle().skip(start).take(nodes.len());
+        let mut lines: Vec<(Endpoint, Line)> = rotated
+            .filter_map(|(msp_id, endpoint)| {
+                let line = self.line(bundle, msp_id, endpoint);
+                let line = line.inspect_err(|reason| tracing::error!(%endpoint, reason, "node not dialled"));
+                Some((endpoint.clone(), line.ok()?))
+            })
+            .collect();
         lines.sort_by_key(|(_, line)| line.is_suspect());
         lines
     }
 
-    async fn look_at(&self, msp_id: &MspId, endpoint: &Endpoint) -> ErrorDetail {
-        let message = match timeout(PROBE_MAX, self.0.client.probe(endpoint)).await {
-            Ok(Ok(())) => "reachable".to_owned(),
-            Ok(Err(error)) => format!("not reachable: {error}"),
-            Err(_) => format!("not reachable: no answer within {PROBE_MAX:?}"),
+    async fn look_at(&self, bundle: &ConfigBundle, msp_id: &MspId, endpoint: &Endpoint) -> ErrorDetail {
+        let message = match self.0.clients.of(bundle, msp_id) {
+            Ok((_, client)) => match timeout(PROBE_MAX, client.probe(endpoint)).await {
+                Ok(Ok(())) => "reachable".to_owned(),
+                Ok(Err(error)) => format!("not reachable: {error}"),
+                Err(_) => format!("not reachable: no answer within {PROBE_MAX:?}"),
+            },
+            Err(reason) => format!("not reachable: {reason}"),
         };
         ErrorDetail { address: endpoint.to_string(), msp_id: msp_id.as_str().to_owned(), message }
     }
@@ -239,7 +278,9 @@ impl Endorsers for Dialer {
 
     fn is_suspect(&self, bundle: &ConfigBundle, msp_id: &MspId) -> bool {
         bundle.organization(msp_id).is_some_and(|organization| {
-            organization.peers.iter().all(|endpoint| self.line(endpoint).is_suspect())
+            let is_suspect =
+                |endpoint| self.line(bundle, msp_id, endpoint).is_ok_and(|line| line.is_suspect());
+            organization.peers.iter().all(is_suspect)
         })
     }
 
@@ -247,7 +288,8 @@ impl Endorsers for Dialer {
         Box::pin(async move {
             let organizations = &bundle.config().organizations;
             let peers = organizations.iter().flat_map(|organization| {
-                organization.peers.iter().map(|endpoint| self.look_at(&organization.msp.msp_id, endpoint))
+                let msp_id = &organization.msp.msp_id;
+                organization.peers.iter().map(move |endpoint| self.look_at(bundle, msp_id, endpoint))
             });
             let without = organizations.iter().filter(|organization| organization.peers.is_empty());
             let without = without.map(|organization| ErrorDetail {
@@ -273,8 +315,16 @@ impl Orderers for Dialer {
     }
 }
 
-fn orderer_endpoints(bundle: &ConfigBundle) -> Vec<Endpoint> {
-    bundle.config().orderer.consenters.iter().map(|consenter| consenter.endpoint.clone()).collect()
+/// The peers of an organisation.
+fn peers_of(bundle: &ConfigBundle, msp_id: &MspId) -> Vec<(MspId, Endpoint)> {
+    let peers = bundle.organization(msp_id).map_or(&[][..], |organization| &organization.peers);
+    peers.iter().map(|endpoint| (msp_id.clone(), endpoint.clone())).collect()
+}
+
+/// The channel's orderers with their organisations.
+fn orderers_of(bundle: &ConfigBundle) -> Vec<(MspId, Endpoint)> {
+    let consenters = &bundle.config().orderer.consenters;
+    consenters.iter().map(|consenter| (consenter.msp_id.clone(), consenter.endpoint.clone())).collect()
 }
 
 /// The name of an orderer's organisation.

@@ -3,10 +3,12 @@
 //!
 //! The plaintext stays in this process's memory, in one buffer that is wiped, and only as long as it takes. Every refusal
 //! comes before the cost that it prevents: forms before the network, the sealed size before the buffer, the image's
-//! claimed dimensions before its pixels. How many reports are open at once is bounded.
+//! claimed dimensions before its pixels. How many reports are open at once is bounded, and how many are fetched for one
+//! organisation; nobody waits for his turn to examine while another's bytes are still on their way.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,7 +22,7 @@ use protocol::fabric::SignedProposal;
 use protocol::{BlockRequest, FetchReason, MspId, SigningDomain};
 use shim::Examination;
 use thiserror::Error;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use zeroize::Zeroizing;
 
 use crate::exchange::{FetchError, Fetcher, WantedDag};
@@ -29,6 +31,8 @@ use crate::signed_request::sign;
 
 /// Reports that are open in memory at once: each may take 256 MiB, and its pixels twice that.
 const EXAMINATIONS_MAX: usize = 2;
+/// Reports of one creator's organisation that are fetched at once.
+const FETCHES_MAX: usize = 2;
 /// How long an upload waits for its turn.
 const TURN_TIMEOUT: Duration = Duration::from_secs(60);
 /// What age adds to a file: header, then 16 bytes a 64 KiB chunk.
@@ -76,6 +80,12 @@ pub enum ExamineError {
     /// Too many examinations are under way.
     #[error("this peer examines {EXAMINATIONS_MAX} reports already; propose again")]
     Busy,
+    /// Too many reports of the creator's organisation are being fetched.
+    #[error("this peer fetches {FETCHES_MAX} reports of {msp_id} already; propose again")]
+    BusyFetching {
+        /// The organisation.
+        msp_id: MspId,
+    },
     /// This peer failed.
     #[error("this peer could not examine the report: {cause}")]
     Fault {
@@ -88,7 +98,7 @@ impl ExamineError {
     /// Whether the proposal may succeed at another time: nothing is wrong with the report itself.
     #[must_use]
     pub const fn is_passing(&self) -> bool {
-        matches!(self, Self::NotHeld(_) | Self::Busy | Self::Fault { .. })
+        matches!(self, Self::NotHeld(_) | Self::Busy | Self::BusyFetching { .. } | Self::Fault { .. })
     }
 }
 
@@ -109,14 +119,17 @@ pub struct Examiner {
     store: SealedStore,
     fetcher: Arc<Fetcher>,
     limits: DecodeLimits,
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
+    /// One entry an organisation whose user ever uploaded; only organisations of a channel get that far.
+    fetches: Mutex<BTreeMap<MspId, Arc<Semaphore>>>,
 }
 
 impl Examiner {
     /// Examines what is in `store`, or what `fetcher` brings there.
     #[must_use]
-    pub const fn new(store: SealedStore, fetcher: Arc<Fetcher>, limits: DecodeLimits) -> Self {
-        Self { store, fetcher, limits, turns: Semaphore::const_new(EXAMINATIONS_MAX) }
+    pub fn new(store: SealedStore, fetcher: Arc<Fetcher>, limits: DecodeLimits) -> Self {
+        let turns = Arc::new(Semaphore::new(EXAMINATIONS_MAX));
+        Self { store, fetcher, limits, turns, fetches: Mutex::default() }
     }
 
     /// What is in the report that a proposal names in its transient fields; `None` where it names none. The sealed
@@ -131,12 +144,26 @@ impl Examiner {
         upload: &UploadProposal<'_>,
     ) -> Result<Option<Examination>, ExamineError> {
         let Some((cid, key)) = named(upload.proposal)? else { return Ok(None) };
-        let turn = tokio::time::timeout(TURN_TIMEOUT, self.turns.acquire()).await;
-        let _turn = turn.map_err(|_| ExamineError::Busy)?.map_err(|_| ExamineError::Busy)?;
         self.bring(ledger, signer, cid, upload).await?;
+        let turn = turn(&self.turns).await.ok_or(ExamineError::Busy)?;
         let (store, limits) = (self.store.clone(), self.limits);
-        let examined = tokio::task::spawn_blocking(move || examine_held(&store, cid, &key, &limits)).await;
-        examined.map_err(|error| fault(&error, "a worker failed"))?.map(Some)
+        let examined = tokio::task::spawn_blocking(move || {
+            // Where the caller goes away the work goes on to its end; so does its turn.
+            let _turn = turn;
+            examine_held(&store, cid, &key, &limits)
+        });
+        examined.await.map_err(|error| fault(&error, "a worker failed"))?.map(Some)
+    }
+
+    /// A place among the fetches for an organisation.
+    async fn fetch_turn(&self, msp_id: &MspId) -> Result<OwnedSemaphorePermit, ExamineError> {
+        let fetches = {
+            let mut fetches = self.fetches.lock().unwrap_or_else(PoisonError::into_inner);
+            let of_creator =
+                fetches.entry(msp_id.clone()).or_insert_with(|| Arc::new(Semaphore::new(FETCHES_MAX)));
+            Arc::clone(of_creator)
+        };
+        turn(&fetches).await.ok_or_else(|| ExamineError::BusyFetching { msp_id: msp_id.clone() })
     }
 
     /// Sees to it that the sealed bytes are here. Only the creator's hospital is shown the proposal: it holds the key.
@@ -159,11 +186,17 @@ impl Examiner {
         };
         let request = sign(signer, SigningDomain::BlockRequest, &request)
             .map_err(|status| fault(&status.message(), "it could not sign its request"))?;
+        let _turn = self.fetch_turn(upload.creator_msp).await?;
         let bundle = ledger.bundle();
         let size_max = sealed_bytes_max(self.limits.encoded_bytes_max);
         let holder = std::slice::from_ref(upload.creator_msp);
         Ok(self.fetcher.fetch(&bundle, holder, &WantedDag { root: cid, request, size_max }).await?)
     }
+}
+
+/// A permit that may go to another thread; `None` where there was none in time.
+async fn turn(turns: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+    tokio::time::timeout(TURN_TIMEOUT, Arc::clone(turns).acquire_owned()).await.ok()?.ok()
 }
 
 /// The sealed report and the key that a proposal names.

@@ -4,12 +4,12 @@
 //! call the exchange of sealed blocks and the custody of data keys. All of it stands on [`ports`], which the peer's
 //! binary implements; nothing here validates a block or runs a chaincode.
 
-pub mod ports;
 mod custody;
 mod dialer;
 mod examine;
 mod exchange;
 mod peers;
+pub mod ports;
 mod report_service;
 mod service;
 mod signed_request;
@@ -25,7 +25,7 @@ pub use exchange::{ExchangeService, FetchError, FetchLimits, Fetcher, HolderAnsw
 pub use peers::{PeerChannels, Peers, RemotePeers};
 pub use report_service::{ReportLimits, ReportParts, ReportService};
 pub use service::{
-    BroadcastVerdict, EndorseAsk, EndorserAnswer, Endorsers, EndpointFailure, GatewayLimits, GatewayService, NoOrderer,
-    Orderers, UploadCustody,
+    BroadcastVerdict, EndorseAsk, EndorserAnswer, Endorsers, EndpointFailure, GatewayLimits, GatewayService,
+    NoOrderer, Orderers, UploadCustody,
 };
 pub use upkeep::{Upkeep, UpkeepError};

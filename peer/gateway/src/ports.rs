@@ -7,7 +7,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use configtx::ConfigBundle;
 use protocol::fabric::{ProposalResponse, SignedProposal};
-use protocol::{BlockNumber, ChannelId, CommitHash, IdentityRecord, MspId, Poi, TxId, TxNumber, TxValidationCode, Version};
+use protocol::{
+    BlockNumber, ChannelId, CommitHash, IdentityRecord, MspId, Poi, TxId, TxNumber, TxValidationCode, Version,
+};
 use thiserror::Error;
 use transport::Status;
 
@@ -100,14 +102,22 @@ pub trait Node: Send + Sync + 'static {
     /// Who signs for this peer.
     fn signer(&self) -> &dyn msp::Signer;
 
-    /// A channel that this peer has joined.
+    /// A channel that this peer has joined and serves; `None` also for one that stopped.
     fn ledger(&self, channel: &ChannelId) -> Option<Arc<dyn ChannelLedger>>;
+
+    /// What to tell of a channel without a ledger: it is not joined, or it stopped.
+    fn absent(&self, channel: &ChannelId) -> Status {
+        Status::not_found(format!("this peer has not joined channel {channel}; ask its operator to join it"))
+    }
 
     /// Names of the channels that this peer has joined, sorted.
     fn channels(&self) -> Vec<ChannelId>;
 
     /// Endorses on this peer: the same checks and answer as a call of `protos.Endorser/ProcessProposal`.
-    fn endorse(&self, proposal: SignedProposal) -> impl Future<Output = Result<ProposalResponse, Status>> + Send;
+    fn endorse(
+        &self,
+        proposal: SignedProposal,
+    ) -> impl Future<Output = Result<ProposalResponse, Status>> + Send;
 
     /// Waits until a transaction is committed here. Ends without an answer only when the peer shuts down or the future is
     /// dropped.

@@ -11,9 +11,9 @@ use offchain::Cid;
 use prost::Message;
 use protocol::fabric::SerializedIdentity;
 use protocol::{
-    Block, IdentityRule, IdentityStatus, KvRead, MspId, NamespaceSet, Poi, TxId, TxValidationCode, Version,
+    Block, IdentityRule, IdentityStatus, MspId, NamespaceSet, Poi, TxId, TxValidationCode, Version,
 };
-use reports::{ReportRecord, report_key};
+use reports::{ReportRecord, UploadClaim, report_key};
 use thiserror::Error;
 use validation::{ParsedTransaction, parse_transaction};
 
@@ -52,11 +52,40 @@ pub(crate) struct Origin {
     pub(crate) version: Version,
 }
 
-/// One change of a key: what was written, where and by whom.
+/// One change of a key: what was written, where, by whom and by which call.
 #[derive(Clone, Debug)]
 pub(crate) struct Change {
     pub(crate) value: Option<Bytes>,
     pub(crate) act: ReportAct,
+    pub(crate) call: Call,
+}
+
+/// What a transaction's creator signed that it wants: a write set can hold anything that enough endorsers agree on, the
+/// call cannot.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    pub(crate) tx_id: TxId,
+    pub(crate) chaincode: String,
+    pub(crate) args: Vec<Bytes>,
+}
+
+impl Call {
+    /// Whether it asks for a grant of that report to that organisation: it shares the report, or uploads it shared.
+    pub(crate) fn grants(&self, report_id: &TxId, to: &MspId) -> bool {
+        if self.chaincode != reports::NAME {
+            return false;
+        }
+        match self.args.as_slice() {
+            [function, id, msp_id] if function.as_ref() == b"ShareReport" => {
+                id.as_ref() == report_id.as_str().as_bytes() && msp_id.as_ref() == to.as_str().as_bytes()
+            }
+            [function, claim] if function.as_ref() == b"UploadReport" => {
+                let claim = serde_json::from_slice::<UploadClaim>(claim);
+                self.tx_id == *report_id && claim.is_ok_and(|claim| claim.share_with.contains(to))
+            }
+            _ => false,
+        }
+    }
 }
 
 /// The changes of a key, the newest first.
@@ -145,10 +174,14 @@ pub(crate) fn changes(ledger: &dyn ChannelLedger, key: &str) -> Result<Changes, 
             .and_then(|set| written(set, key))
             .cloned()
             .ok_or_else(|| damaged(ledger, format!("block {} does not write {key}", version.block_number)))?;
-        found.changes.push(Change { value, act });
-        match set.and_then(|set| set.reads.iter().find(|read| read.key == key)) {
-            Some(KvRead { version: Some(earlier), .. }) if *earlier < version => version = *earlier,
-            Some(KvRead { version: None, .. }) => {
+        let earlier =
+            set.and_then(|set| set.reads.iter().find(|read| read.key == key)).map(|read| read.version);
+        let call =
+            Call { tx_id: transaction.tx_id, chaincode: transaction.chaincode, args: transaction.args };
+        found.changes.push(Change { value, act, call });
+        match earlier {
+            Some(Some(earlier)) if earlier < version => version = earlier,
+            Some(None) => {
                 found.is_whole = true;
                 break;
             }

@@ -1,12 +1,14 @@
 //! What follows from committed report transactions, and what is done again until it succeeds.
 //!
-//! [`Upkeep::committed`] is called by the committer after each block, and from block 0 after a restart if it likes: all of
-//! it is idempotent. It is synchronous and short: it marks sealed bytes as recorded and notes what other custodians are
-//! owed. [`Upkeep::run`] is the one task that does the slow part: deposits, fetching for configured holders, sweeping what
-//! was staged and never recorded.
+//! [`Upkeep::committed`] is called by the committer after each block. It is synchronous and short: it marks sealed bytes
+//! as recorded and notes what other custodians are owed and what should be fetched. All of it is idempotent, and how far
+//! it came is on disk: [`Upkeep::resume`] does at a start what an earlier process left, so no end of a process and no
+//! fault of the disk loses a report's upkeep. [`Upkeep::run`] does the slow part in three loops, none of which waits for
+//! another: deposits, fetching for those who should hold a report, sweeping what was staged and never recorded.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,9 +17,11 @@ use offchain::Cid;
 use protocol::{Block, BlockNumber, ChannelId, MspId, TxId, TxValidationCode};
 use thiserror::Error;
 use tokio::sync::Notify;
+use tokio::time::Instant;
+use transport::Status;
 use validation::{ParsedTransaction, parse_transaction};
 
-use crate::custody::{Custody, CustodyError, deliver_owed};
+use crate::custody::{Custody, CustodyError, WantedReport, blocking, deliver_owed, is_erased};
 use crate::exchange::{Fetcher, SEALED_BYTES_MAX, WantedDag};
 use crate::peers::Peers;
 use crate::ports::{ChannelLedger, LedgerFault, Node};
@@ -25,15 +29,20 @@ use crate::report_service::{holders_of, signed_block_request};
 use crate::signed_request::now_ms;
 use crate::trail::{Origin, TrailError, origin};
 
-/// Age after which staged bytes that no transaction recorded are removed.
+/// Age after which staged bytes that no transaction recorded are removed, and the least age of the process that does it:
+/// a clock that jumped at a start makes no upload old.
 const STAGED_AGE_MAX: Duration = Duration::from_secs(3_600);
 /// How often staged bytes are looked through.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(300);
-/// First and longest pause before owed deposits are tried again.
+/// First and longest pause before what is left is tried again.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_LAST: Duration = Duration::from_secs(60);
-/// Reports that wait to be fetched for a configured holder; beyond it they are found again after a restart.
-const WANTED_MAX: usize = 10_000;
+/// Wanted reports read at a time.
+const WANTED_PAGE: usize = 256;
+/// Blocks whose upkeep failed that are tried again after each block; a start tries all of them.
+const CATCH_UP_MAX: u64 = 16;
+/// How often a long way is noted while it is gone.
+const NOTED_EVERY: u64 = 256;
 
 /// Why a block's reports were not taken care of; the block itself is committed.
 #[derive(Debug, Error)]
@@ -56,8 +65,9 @@ pub struct Upkeep<N> {
     store: SealedStore,
     fetcher: Arc<Fetcher>,
     peers: Arc<dyn Peers>,
-    news: Notify,
-    wanted: Mutex<BTreeSet<(ChannelId, TxId)>>,
+    owing: Notify,
+    wanting: Notify,
+    started: Instant,
 }
 
 impl<N> std::fmt::Debug for Upkeep<N> {
@@ -76,15 +86,50 @@ impl<N: Node> Upkeep<N> {
         fetcher: Arc<Fetcher>,
         peers: Arc<dyn Peers>,
     ) -> Self {
-        Self { node, custody, store, fetcher, peers, news: Notify::new(), wanted: Mutex::default() }
+        let (owing, wanting) = (Notify::new(), Notify::new());
+        Self { node, custody, store, fetcher, peers, owing, wanting, started: Instant::now() }
     }
 
-    /// Looks at the VALID report uploads of a committed block. Call it after the block's write, in any order and as often
-    /// as wanted.
+    /// Looks at the VALID report uploads of a committed block, then at those of a few earlier blocks whose upkeep failed.
+    /// Call it after the block's write, in any order and as often as wanted.
     ///
     /// # Errors
     /// [`UpkeepError`]; the caller logs it and goes on, since the block is committed whatever happens here.
     pub fn committed(&self, ledger: &dyn ChannelLedger, number: BlockNumber) -> Result<(), UpkeepError> {
+        self.look_after(ledger, number)?;
+        let next = self.custody.looked_after(ledger.channel())?.0;
+        let end = next.saturating_add(CATCH_UP_MAX).min(number.0);
+        self.advance(ledger, next, end)?;
+        if next <= number.0 && end == number.0 {
+            self.custody.set_looked_after(ledger.channel(), BlockNumber(end + 1))?;
+        }
+        Ok(())
+    }
+
+    /// Does what [`Self::committed`] would have done for every block up to the height that was not looked after. Call it
+    /// before the channel's first commit of this process.
+    ///
+    /// # Errors
+    /// The first [`UpkeepError`]; the blocks after it were looked after all the same, and the next start tries again.
+    pub fn resume(&self, ledger: &dyn ChannelLedger) -> Result<(), UpkeepError> {
+        let next = self.custody.looked_after(ledger.channel())?.0;
+        self.advance(ledger, next, ledger.height())
+    }
+
+    /// Looks after blocks, and notes how far everything went well.
+    fn advance(&self, ledger: &dyn ChannelLedger, from: u64, to: u64) -> Result<(), UpkeepError> {
+        let mut outcome = Ok(());
+        for number in from..to {
+            outcome = outcome.and(self.look_after(ledger, BlockNumber(number)));
+            let next = number + 1;
+            if outcome.is_ok() && (next == to || next % NOTED_EVERY == 0) {
+                self.custody.set_looked_after(ledger.channel(), BlockNumber(next))?;
+            }
+        }
+        outcome
+    }
+
+    fn look_after(&self, ledger: &dyn ChannelLedger, number: BlockNumber) -> Result<(), UpkeepError> {
         let Some(bytes) = ledger.block(number)? else { return Ok(()) };
         let block = Block::from_bytes(&bytes).map_err(|error| LedgerFault {
             channel: ledger.channel().clone(),
@@ -117,35 +162,30 @@ impl<N: Node> Upkeep<N> {
             let others: Vec<MspId> =
                 reports.custodians.iter().filter(|msp_id| *msp_id != own).cloned().collect();
             self.custody.owe(channel, report_id, &others)?;
+            self.owing.notify_one();
         }
-        let keeps = reports.holders.contains(own) || reports.custodians.contains(own);
+        let keeps = origin.owner == *own || reports.holders.contains(own) || reports.custodians.contains(own);
         if keeps && self.store.held(origin.cid)?.is_none() {
-            self.want(channel, report_id);
+            self.custody.want(channel, report_id)?;
+            self.wanting.notify_one();
         }
-        self.news.notify_one();
         Ok(())
-    }
-
-    fn want(&self, channel: &ChannelId, report_id: &TxId) {
-        let mut wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
-        if wanted.len() < WANTED_MAX {
-            wanted.insert((channel.clone(), report_id.clone()));
-        }
     }
 
     /// Delivers, fetches and sweeps until the future is dropped.
     pub async fn run(&self) {
-        let mut sweep = tokio::time::interval(SWEEP_INTERVAL);
-        let mut pause = RETRY_FIRST;
-        loop {
-            let left = self.round().await;
-            pause = if left == 0 { RETRY_FIRST } else { pause.saturating_mul(2).min(RETRY_LAST) };
-            tokio::select! {
-                () = self.news.notified() => pause = RETRY_FIRST,
-                () = tokio::time::sleep(pause), if left > 0 => {}
-                _ = sweep.tick() => self.sweep(now_ms()).await,
+        let deposits = again(&self.owing, || deliver_owed(&*self.node, &self.custody, &*self.peers));
+        let fetches = again(&self.wanting, || self.fetch_wanted());
+        let sweeps = async {
+            // Never at once: at a start, blocks that record what is staged may still be on their way.
+            let first = Instant::now() + SWEEP_INTERVAL;
+            let mut sweep = tokio::time::interval_at(first, SWEEP_INTERVAL);
+            loop {
+                sweep.tick().await;
+                self.sweep(now_ms(), self.started.elapsed()).await;
             }
-        }
+        };
+        tokio::join!(deposits, fetches, sweeps);
     }
 
     /// Tries everything that is owed or wanted once. Returns how much is left.
@@ -154,46 +194,76 @@ impl<N: Node> Upkeep<N> {
         owed + self.fetch_wanted().await
     }
 
-    /// Removes staged bytes that were not recorded within an hour before `now_ms`.
-    pub async fn sweep(&self, now_ms: u64) {
+    /// Removes staged bytes that were not recorded within an hour before `now_ms`, in a process that has been `up` for an
+    /// hour at least, unless a key in custody here is of a transaction that may still be ordered.
+    pub async fn sweep(&self, now_ms: u64, up: Duration) {
+        if up < STAGED_AGE_MAX {
+            return;
+        }
         let age_ms = u64::try_from(STAGED_AGE_MAX.as_millis()).unwrap_or(u64::MAX);
         let before_ms = now_ms.saturating_sub(age_ms);
-        let store = self.store.clone();
-        match tokio::task::spawn_blocking(move || store.sweep(before_ms)).await {
-            Ok(Ok(0)) => {}
-            Ok(Ok(removed)) => tracing::info!(removed, "upkeep.swept"),
-            Ok(Err(error)) => tracing::error!(%error, "upkeep.sweep"),
-            Err(error) => tracing::error!(%error, "upkeep.sweep"),
+        let (store, custody, node) = (self.store.clone(), Arc::clone(&self.custody), Arc::clone(&self.node));
+        let swept = blocking(move || {
+            let mut taken = None;
+            let is_needed = |root: Cid| is_awaited(&*node, &custody, &mut taken, root);
+            store.sweep(before_ms, is_needed).map_err(|error| Status::internal(error.to_string()))
+        });
+        match swept.await {
+            Ok(0) => {}
+            Ok(removed) => tracing::info!(removed, "upkeep.swept"),
+            Err(status) => tracing::error!(reason = status.message(), "upkeep.sweep"),
         }
     }
 
     async fn fetch_wanted(&self) -> usize {
-        let wanted: Vec<_> = {
-            let wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
-            wanted.iter().cloned().collect()
-        };
         let mut left = 0;
-        for (channel, report_id) in wanted {
-            match self.fetch(&channel, &report_id).await {
-                Ok(()) => {
-                    let mut wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
-                    wanted.remove(&(channel, report_id));
-                }
+        let mut last: Option<WantedReport> = None;
+        loop {
+            let from = last.take();
+            let page = match self.in_custody(move |custody| custody.wanted(from.as_ref(), WANTED_PAGE)).await
+            {
+                Ok(page) => page,
                 Err(reason) => {
+                    tracing::error!(%reason, "upkeep.wanted");
+                    return left + 1;
+                }
+            };
+            for wanted in &page {
+                if let Err(reason) = self.fetch(wanted).await {
                     left += 1;
+                    let WantedReport { channel, report_id, .. } = wanted;
                     tracing::warn!(%channel, %report_id, %reason, "upkeep.fetch");
                 }
             }
+            last = page.into_iter().last();
+            if last.is_none() {
+                return left;
+            }
         }
-        left
     }
 
-    async fn fetch(&self, channel: &ChannelId, report_id: &TxId) -> Result<(), String> {
+    async fn fetch(&self, wanted: &WantedReport) -> Result<(), String> {
+        let WantedReport { channel, report_id, .. } = wanted;
         // Who left the channel holds nothing for it.
-        let Some(ledger) = self.node.ledger(channel) else { return Ok(()) };
-        let origin = origin(&*ledger, report_id).map_err(|error| error.to_string())?;
+        if let Some(ledger) = self.node.ledger(channel) {
+            let origin = origin(&*ledger, report_id).map_err(|error| error.to_string())?;
+            // Nobody gives what was erased.
+            if !is_erased(&*ledger, report_id, &origin).map_err(|fault| fault.to_string())? {
+                self.bring(&*ledger, report_id, origin).await?;
+            }
+        }
+        let wanted = wanted.clone();
+        self.in_custody(move |custody| custody.no_longer_want(&wanted)).await
+    }
+
+    async fn bring(
+        &self,
+        ledger: &dyn ChannelLedger,
+        report_id: &TxId,
+        origin: Origin,
+    ) -> Result<(), String> {
         let bundle = ledger.bundle();
-        let request = signed_block_request(self.node.signer(), channel, report_id, &origin)
+        let request = signed_block_request(self.node.signer(), ledger.channel(), report_id, &origin)
             .map_err(|status| status.message().to_owned())?;
         let own = self.node.msp_id();
         let holders: Vec<MspId> =
@@ -204,16 +274,63 @@ impl<N: Node> Upkeep<N> {
             .fetch(&bundle, &holders, &WantedDag { root: cid, request, size_max })
             .await
             .map_err(|error| error.to_string())?;
-        self.keep(cid).await
-    }
-
-    async fn keep(&self, cid: Cid) -> Result<(), String> {
         let store = self.store.clone();
-        match tokio::task::spawn_blocking(move || store.keep(cid)).await {
-            Ok(outcome) => outcome.map_err(|error| error.to_string()),
-            Err(error) => Err(error.to_string()),
+        let kept = blocking(move || {
+            let kept = store.keep(cid).and_then(|()| store.held(cid));
+            kept.map_err(|error| Status::internal(error.to_string()))
+        });
+        match kept.await {
+            Ok(Some(_)) => Ok(()),
+            // What was here, staged long ago, was swept a moment before.
+            Ok(None) => Err(format!("the sealed report {cid} was removed before it was kept")),
+            Err(status) => Err(status.message().to_owned()),
         }
     }
+
+    async fn in_custody<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Custody) -> Result<T, CustodyError> + Send + 'static,
+    ) -> Result<T, String> {
+        let custody = Arc::clone(&self.custody);
+        blocking(move || work(&custody).map_err(|error| Status::internal(error.to_string())))
+            .await
+            .map_err(|status| status.message().to_owned())
+    }
+}
+
+/// Does rounds for ever: the next one at news, or after a pause that grows while something is left.
+async fn again<F: Future<Output = usize>>(news: &Notify, round: impl Fn() -> F) {
+    let mut pause = RETRY_FIRST;
+    loop {
+        let left = round().await;
+        pause = if left == 0 { RETRY_FIRST } else { pause.saturating_mul(2).min(RETRY_LAST) };
+        tokio::select! {
+            () = news.notified() => pause = RETRY_FIRST,
+            () = tokio::time::sleep(pause), if left > 0 => {}
+        }
+    }
+}
+
+/// Reports of the keys in custody, by CID.
+type TakenKeys = BTreeMap<String, Vec<(ChannelId, TxId)>>;
+
+/// Whether a key in custody here is of a transaction that records `root`, or may still do so: it is not decided, or valid
+/// and not yet looked after. What cannot be read is no reason to remove anything.
+fn is_awaited<N: Node>(node: &N, custody: &Custody, taken: &mut Option<TakenKeys>, root: Cid) -> bool {
+    if taken.is_none() {
+        match custody.reports_by_cid() {
+            Ok(reports) => *taken = Some(reports),
+            Err(error) => {
+                tracing::error!(%error, "upkeep.sweep");
+                return true;
+            }
+        }
+    }
+    let reports = taken.as_ref().and_then(|taken| taken.get(&root.to_string()));
+    reports.into_iter().flatten().any(|(channel, report_id)| {
+        let at = node.ledger(channel).map(|ledger| ledger.transaction(report_id));
+        !matches!(at, Some(Ok(Some(at))) if at.code != TxValidationCode::Valid)
+    })
 }
 
 /// The upload in an envelope, by its own words; validity is the ledger's.

@@ -1,6 +1,7 @@
 //! What a run records, and where it is stopped.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use protocol::{BlockNumber, ChaincodeName, MspId, Poi, Role, TxNumber};
 
@@ -154,4 +155,116 @@ fn a_run_that_touches_nothing_leaves_an_empty_set_and_shows_no_transient_data() 
     assert_eq!(stub.transient("secret"), Some(&[1][..]));
     assert!(!format!("{:?}", invocation()).contains("secret"));
     assert_eq!(stub.finish().rwset, ReadWriteSet::empty());
+}
+
+/// Many keys; it counts the values that it hands out, and notes each scan.
+struct Counting {
+    keys: usize,
+    value: Bytes,
+    handed_out: AtomicUsize,
+    scans: Mutex<Vec<(String, usize)>>,
+}
+
+impl Counting {
+    fn new(keys: usize, value_bytes: usize) -> Arc<Self> {
+        let value = Bytes::from(vec![1; value_bytes]);
+        Arc::new(Self { keys, value, handed_out: AtomicUsize::new(0), scans: Mutex::default() })
+    }
+
+    fn key(number: usize) -> String {
+        format!("key{number:05}")
+    }
+
+    fn all(&self) -> Vec<(String, Version)> {
+        (0..self.keys).map(|number| (Self::key(number), version(number as u64))).collect()
+    }
+}
+
+impl StateReader for Counting {
+    fn value(&self, _: &str, _: &str) -> Result<Option<(Bytes, Version)>, StateFault> {
+        Ok(None)
+    }
+
+    fn values(
+        &self,
+        _: &str,
+        start: &str,
+        end: &str,
+        limit: usize,
+    ) -> Result<Vec<(String, Bytes, Version)>, StateFault> {
+        self.scans.lock().expect("no panic").push((start.to_owned(), limit));
+        let inside = self
+            .all()
+            .into_iter()
+            .filter(|(key, _)| key.as_str() >= start && (end.is_empty() || key.as_str() < end));
+        let found: Vec<_> =
+            inside.take(limit).map(|(key, version)| (key, self.value.clone(), version)).collect();
+        self.handed_out.fetch_add(found.len(), Ordering::Relaxed);
+        Ok(found)
+    }
+}
+
+fn over(state: &Arc<Counting>, deadline: Arc<dyn Deadline>, limits: SimulationLimits) -> Simulation {
+    let state: Arc<dyn StateReader> = Arc::<Counting>::clone(state);
+    Simulation::new(invocation(), state, deadline, limits)
+}
+
+#[test]
+fn pages_of_a_range_record_what_one_scan_would() {
+    // keys in the state, limit -> keys found, exhausted
+    let rows = [
+        (0, 10, 0, true),
+        (99, 1_000, 99, true),
+        (100, 1_000, 100, true),
+        (100, 100, 100, true),
+        (101, 100, 100, false),
+        (250, 99, 99, false),
+        (250, 199, 199, false),
+        (250, 200, 200, false),
+        (250, 249, 249, false),
+        (250, 250, 250, true),
+        (250, 0, 0, false),
+        (250, usize::MAX, 250, true),
+    ];
+    for (keys, limit, count, exhausted) in rows {
+        let state = Counting::new(keys, 3);
+        let mut stub = over(&state, Arc::new(NoDeadline), SimulationLimits::default());
+        let found = stub.range("", "", limit).expect("within the budget");
+        let expected = &state.all()[..count];
+        assert!(
+            found.iter().map(|(key, _)| key).eq(expected.iter().map(|(key, _)| key)),
+            "{keys} by {limit}"
+        );
+        let end = if exhausted {
+            String::new()
+        } else {
+            expected.last().map_or_else(String::new, |last| format!("{}\0", last.0))
+        };
+        let query =
+            RangeQuery { start: String::new(), end, exhausted, digest: RangeQuery::digest_of(expected) };
+        assert_eq!(stub.finish().rwset.namespaces[0].ranges, [query], "{keys} by {limit}");
+        assert!(state.scans.lock().expect("no panic").iter().all(|(_, wanted)| *wanted <= PAGE_KEYS));
+    }
+}
+
+#[test]
+fn a_range_over_its_budget_or_time_reads_one_page_too_many_at_most() {
+    let limits = SimulationLimits { read_bytes_max: 150_000, ..SimulationLimits::default() };
+    let state = Counting::new(5_000, 1_000);
+    let error = over(&state, Arc::new(NoDeadline), limits).range("", "", usize::MAX).expect_err("too much");
+    assert!(error.to_string().contains("bytes read"), "{error}");
+    assert_eq!(state.handed_out.load(Ordering::Relaxed), 2 * PAGE_KEYS);
+
+    /// Over after it was asked so many times.
+    struct Asked(AtomicUsize);
+
+    impl Deadline for Asked {
+        fn is_over(&self) -> bool {
+            self.0.fetch_add(1, Ordering::Relaxed) >= 3
+        }
+    }
+    let state = Counting::new(5_000, 1);
+    let mut stub = over(&state, Arc::new(Asked(AtomicUsize::new(0))), SimulationLimits::default());
+    assert!(matches!(stub.range("", "", usize::MAX), Err(StubError::DeadlineExceeded)));
+    assert_eq!(state.handed_out.load(Ordering::Relaxed), 3 * PAGE_KEYS);
 }

@@ -7,7 +7,7 @@ use protocol::{ConsensusReply, ConsensusRequest};
 grpc_service! {
     /// What an orderer offers to the other consenters.
     trait Consensus, server ConsensusServer, client ConsensusClient;
-    name "consilium.Consensus", limit MESSAGE_BYTES_MAX;
+    name "consilium.Consensus", requests MESSAGE_BYTES_MAX, answers MESSAGE_BYTES_MAX;
     /// Answers one request of another consenter.
     unary call = "Call": MessagePack<ConsensusRequest> => MessagePack<ConsensusReply>;
 }

@@ -3,12 +3,13 @@
 //! It stands in place of generated code: the messages are declared by hand, and two formats meet in one service.
 
 /// Declares one service. A row reads `kind method = "RpcName": Format<Request> => Format<Response>;` where kind is `unary`,
-/// `server_stream`, `client_stream` or `bidi`.
+/// `server_stream`, `client_stream` or `bidi`. Both directions have a limit of their own: what a message may at most be is
+/// what somebody can make the other side hold in memory.
 macro_rules! grpc_service {
     (
         $(#[$doc:meta])*
         trait $service:ident, server $server:ident, client $client:ident;
-        name $name:literal, limit $limit:expr;
+        name $name:literal, requests $requests:expr, answers $answers:expr;
         $(
             $(#[$method_doc:meta])*
             $kind:ident $method:ident = $rpc:literal:
@@ -83,8 +84,8 @@ macro_rules! grpc_service {
                                 $request, $crate::codec::$request_format,
                             >::default();
                             let mut grpc = tonic::server::Grpc::new(codec)
-                                .max_decoding_message_size($limit)
-                                .max_encoding_message_size($limit);
+                                .max_decoding_message_size($requests)
+                                .max_encoding_message_size($answers);
                             let method = tower::service_fn(
                                 move |request: tonic::Request<grpc_request!($kind $request)>| {
                                     let service = std::sync::Arc::clone(&service);
@@ -112,8 +113,8 @@ macro_rules! grpc_service {
             pub fn new(channel: tonic::transport::Channel) -> Self {
                 Self(
                     tonic::client::Grpc::new(channel)
-                        .max_decoding_message_size($limit)
-                        .max_encoding_message_size($limit),
+                        .max_decoding_message_size($answers)
+                        .max_encoding_message_size($requests),
                 )
             }
 
@@ -135,7 +136,7 @@ macro_rules! grpc_service {
                     >::default();
                     let path = http::uri::PathAndQuery::from_static(concat!("/", $name, "/", $rpc));
                     grpc_call!(
-                        $kind grpc, request, path, codec, $crate::codec::$request_format, $limit
+                        $kind grpc, request, path, codec, $crate::codec::$request_format, $requests
                     )
                 }
             )+

@@ -6,12 +6,15 @@ use protocol::fabric::{
     ChaincodeEventsResponse, CommitStatusResponse, EndorseRequest, EndorseResponse, EvaluateRequest,
     EvaluateResponse, SignedChaincodeEventsRequest, SignedCommitStatusRequest, SubmitRequest, SubmitResponse,
 };
-use protocol::limits::MESSAGE_BYTES_MAX;
+use protocol::limits::{ENVELOPE_BYTES_MAX, MESSAGE_BYTES_MAX};
+
+/// One proposal or envelope, and room for names and signatures beside it.
+const REQUEST_BYTES_MAX: usize = ENVELOPE_BYTES_MAX + (1 << 20);
 
 grpc_service! {
     /// What a gateway offers to clients.
     trait Gateway, server GatewayServer, client GatewayClient;
-    name "gateway.Gateway", limit MESSAGE_BYTES_MAX;
+    name "gateway.Gateway", requests REQUEST_BYTES_MAX, answers MESSAGE_BYTES_MAX;
     /// Runs a chaincode function without a transaction and returns its answer.
     unary evaluate = "Evaluate": Protobuf<EvaluateRequest> => Protobuf<EvaluateResponse>;
     /// Collects endorsements and returns the envelope to sign.

@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
-use protocol::fabric::Envelope;
-use protocol::{DeliverReply, KeyRelease, SealRequest, SignedRequest};
+use protocol::fabric::{BroadcastResponse, Envelope};
+use protocol::{DeliverReply, KeyRelease, SealRequest, SignedRequest, VerifyReport};
 use transport::services::broadcast::AtomicBroadcastClient;
 use transport::services::consensus::ConsensusClient;
 use transport::services::custody::CustodyClient;
 use transport::services::delivery::DeliveryClient;
 use transport::services::endorser::EndorserClient;
 use transport::services::reports::ReportsClient;
-use transport::{Code, ConnectionGate, MessagePack, Request, WireCodec};
+use transport::{Code, ConnectionGate, MessagePack, Protobuf, Request, WireCodec};
 
 use crate::fixture::{Authority, Running, within};
 use crate::world::{self, signed};
@@ -135,6 +135,58 @@ async fn a_message_over_the_limit_is_refused_by_either_side_with_its_size() {
     assert_eq!(status.code(), Code::OutOfRange, "{status}");
     assert!(status.message().contains("1048576"), "the server names the limit: {status}");
     custody.deposit(signed(5)).await.unwrap();
+    running.stop().await;
+}
+
+/// Sends one message as somebody does who has no limits of their own, and returns the server's status.
+async fn refusal<T, R, F>(channel: &transport::Channel, path: &'static str, message: T) -> transport::Status
+where
+    T: Send + Sync + 'static,
+    R: Send + Sync + 'static,
+    F: transport::Format<T> + transport::Format<R> + Sync,
+{
+    let mut bare = tonic::client::Grpc::new(channel.clone());
+    bare.ready().await.unwrap();
+    let request = Request::new(futures_util::stream::iter([message]));
+    let path = http::uri::PathAndQuery::from_static(path);
+    let answer = within(bare.streaming(request, path, WireCodec::<T, F, R, F>::default())).await;
+    match answer {
+        Ok(answer) => within(answer.into_inner().message()).await.map(drop).unwrap_err(),
+        Err(status) => status,
+    }
+}
+
+#[tokio::test]
+async fn each_service_takes_no_more_than_its_requests_need() {
+    let ca = Authority::new("ca");
+    let running = Running::start(world::server(&ca.node(), &ca.roots()).0).await;
+    let channel = ca.client().connect(&running.endpoint);
+    let envelope = |bytes: usize| Envelope { payload: vec![7; bytes].into(), signature: Bytes::new() };
+    let rows = [
+        (
+            "1048576",
+            refusal::<_, VerifyReport, MessagePack>(&channel, "/consilium.Reports/Verify", signed(2 << 20))
+                .await,
+        ),
+        (
+            "1048576",
+            refusal::<_, Envelope, Protobuf>(&channel, "/consilium.Delivery/Deliver", envelope(2 << 20))
+                .await,
+        ),
+        (
+            "16842752",
+            refusal::<_, BroadcastResponse, Protobuf>(
+                &channel,
+                "/orderer.AtomicBroadcast/Broadcast",
+                envelope(17 << 20),
+            )
+            .await,
+        ),
+    ];
+    for (limit, status) in rows {
+        assert_eq!(status.code(), Code::OutOfRange, "{status}");
+        assert!(status.message().contains(limit), "the server names the limit {limit}: {status}");
+    }
     running.stop().await;
 }
 

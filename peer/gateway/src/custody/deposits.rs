@@ -3,48 +3,81 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use ipfs::wrap_key;
-use protocol::{KeyDeposit, SignedRequest, SigningDomain};
-use transport::Status;
+use protocol::{KeyDeposit, MspId, SignedRequest, SigningDomain};
+use transport::{Code, Status};
 
 use super::service::blocking;
-use super::vault::{Custody, OwedDeposit};
+use super::vault::{Custody, CustodyError, OwedDeposit};
 use crate::peers::Peers;
 use crate::ports::{ChannelLedger, Node};
 use crate::signed_request::{ledger_status, sign};
 use crate::trail::{TrailError, origin};
 
-/// Deposits tried in one round; the rest waits for the next.
-const ROUND_MAX: usize = 256;
+/// Deposits of one custodian read at a time.
+const PAGE: usize = 256;
 /// How long one custodian may take.
 const DEPOSIT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Tries every deposit that is owed once. Returns how many are still owed.
+/// Tries every deposit that is owed once, custodians beside each other: one that is down delays nobody else, and costs
+/// one attempt a round. Returns how many are still owed.
 pub(crate) async fn deliver_owed<N: Node>(node: &N, custody: &Arc<Custody>, peers: &dyn Peers) -> usize {
-    let owed = match owed(custody).await {
-        Ok(owed) => owed,
-        Err(status) => {
-            tracing::error!(reason = status.message(), "custody.deposits");
-            return 1;
+    let round = async {
+        let custodians = read(custody, Custody::custodians_owed).await?;
+        let deliveries = custodians.iter().map(|to| deliver_to(node, custody, peers, to));
+        for outcome in join_all(deliveries).await {
+            outcome?;
         }
+        read(custody, Custody::owed_count).await
     };
-    let mut left = 0;
-    for deposit in owed {
-        let OwedDeposit { channel, report_id, to } = &deposit;
-        match deliver(node, custody, peers, &deposit).await {
-            Ok(()) => tracing::info!(%channel, %report_id, msp_id = %to, "custody.deposited"),
-            Err(status) => {
-                left += 1;
-                tracing::warn!(%channel, %report_id, msp_id = %to, reason = status.message(), "custody.deposit_owed");
-            }
-        }
-    }
-    left
+    round.await.unwrap_or_else(|status: Status| {
+        tracing::error!(reason = status.message(), "custody.deposits");
+        1
+    })
 }
 
-async fn owed(custody: &Arc<Custody>) -> Result<Vec<OwedDeposit>, Status> {
+/// Tries what is owed to one custodian, until it is found not to answer.
+async fn deliver_to<N: Node>(
+    node: &N,
+    custody: &Arc<Custody>,
+    peers: &dyn Peers,
+    to: &MspId,
+) -> Result<(), Status> {
+    let mut last: Option<OwedDeposit> = None;
+    loop {
+        let (custodian, from) = (to.clone(), last.take());
+        let page = read(custody, move |custody| custody.owed_to(&custodian, from.as_ref(), PAGE)).await?;
+        for deposit in &page {
+            let OwedDeposit { channel, report_id, .. } = deposit;
+            match deliver(node, custody, peers, deposit).await {
+                Ok(()) => tracing::info!(%channel, %report_id, msp_id = %to, "custody.deposited"),
+                Err(status) => {
+                    tracing::warn!(%channel, %report_id, msp_id = %to, reason = status.message(), "custody.deposit_owed");
+                    if is_unreachable(&status) {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+        last = page.into_iter().last();
+        if last.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+/// Whether the next deposit would meet the same.
+fn is_unreachable(status: &Status) -> bool {
+    matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded | Code::ResourceExhausted)
+}
+
+async fn read<T: Send + 'static>(
+    custody: &Arc<Custody>,
+    look: impl FnOnce(&Custody) -> Result<T, CustodyError> + Send + 'static,
+) -> Result<T, Status> {
     let custody = Arc::clone(custody);
-    blocking(move || custody.owed(ROUND_MAX).map_err(|error| Status::internal(error.to_string()))).await
+    blocking(move || look(&custody).map_err(|error| Status::internal(error.to_string()))).await
 }
 
 async fn deliver<N: Node>(
@@ -90,3 +123,6 @@ fn signed_deposit<N: Node>(
     let message = KeyDeposit { version: 1, channel: channel.clone(), report_id: report_id.clone(), key };
     sign(node.signer(), SigningDomain::KeyDeposit, &message)
 }
+
+#[cfg(test)]
+mod tests;

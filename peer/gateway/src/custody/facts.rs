@@ -81,8 +81,10 @@ pub(super) fn grant_trail(
     let mut withdrawals = Vec::new();
     for change in changes(ledger, &grant_key(report_id, to))?.changes {
         let grant = change.value.as_deref().and_then(|value| serde_json::from_slice::<Grant>(value).ok());
-        // What is not readable as a grant gives no right, and so counts as a withdrawal.
-        if grant.is_some_and(|grant| grant.live && grant.report_id == *report_id && grant.msp_id == *to) {
+        let is_live =
+            grant.is_some_and(|grant| grant.live && grant.report_id == *report_id && grant.msp_id == *to);
+        // What is no readable grant, or was not what its creator asked for, gives no right and counts as a withdrawal.
+        if is_live && change.call.grants(report_id, to) {
             return Ok(GrantTrail { grant: Some(change.act), withdrawals });
         }
         withdrawals.push(change.act);

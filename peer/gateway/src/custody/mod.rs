@@ -5,6 +5,7 @@
 //! key goes out on another way, not even to the own users.
 
 mod deposits;
+mod errands;
 mod facts;
 mod hmac;
 mod patients;
@@ -14,6 +15,7 @@ mod uploads;
 mod vault;
 
 pub(crate) use deposits::deliver_owed;
+pub(crate) use errands::WantedReport;
 pub(crate) use facts::{is_erased, live_grant};
 pub(crate) use release::{release, wait_for};
 pub use service::CustodyService;

@@ -24,8 +24,9 @@ impl UploadCustody for Custody {
         .await
     }
 
-    fn holds(&self, report_id: &TxId) -> Result<bool, Status> {
-        self.holds_on_any_channel(report_id).map_err(|error| status(&error))
+    fn held(&self, channel: &ChannelId, report_id: &TxId) -> Result<Option<String>, Status> {
+        let found = self.key(channel, report_id).map_err(|error| status(&error))?;
+        Ok(found.map(|(cid, _)| cid))
     }
 }
 

@@ -15,21 +15,27 @@ use serde::{Deserialize, Serialize};
 use store::{Batch, Durability, FamilyKind, FamilySpec, KeyRange, Order, Read, Store, StoreError};
 use thiserror::Error;
 
-const KEYS: &str = "custody-keys";
+pub(super) const KEYS: &str = "custody-keys";
 const RELEASES: &str = "custody-releases";
-const DEPOSITS: &str = "custody-deposits";
+pub(super) const DEPOSITS: &str = "custody-deposits";
 pub(super) const PATIENTS: &str = "custody-patients";
+/// Reports whose sealed bytes this peer should hold and does not.
+pub(super) const WANTED: &str = "custody-wanted";
+/// Channel to the first block whose reports were not looked after.
+pub(super) const PROGRESS: &str = "custody-progress";
 
 /// The families that the store must be opened with.
-pub const CUSTODY_FAMILIES: [FamilySpec; 4] = [
+pub const CUSTODY_FAMILIES: [FamilySpec; 6] = [
     FamilySpec { name: KEYS, kind: FamilyKind::Small },
     FamilySpec { name: RELEASES, kind: FamilyKind::Small },
     FamilySpec { name: DEPOSITS, kind: FamilyKind::Small },
     FamilySpec { name: PATIENTS, kind: FamilyKind::Small },
+    FamilySpec { name: WANTED, kind: FamilyKind::Small },
+    FamilySpec { name: PROGRESS, kind: FamilyKind::Small },
 ];
 
 /// Bytes of one entry: a CID, a sealed key, the custodians who confirmed.
-const ENTRY_BYTES_MAX: usize = 64 << 10;
+pub(super) const ENTRY_BYTES_MAX: usize = 64 << 10;
 
 /// Why custody failed. No variant holds a key or a patient's name.
 #[derive(Debug, Error)]
@@ -66,9 +72,9 @@ pub enum CustodyError {
 }
 
 #[derive(Serialize, Deserialize)]
-struct KeyEntry {
+pub(super) struct KeyEntry {
     version: u16,
-    cid: String,
+    pub(super) cid: String,
     sealed: SealedKey,
     confirmed: Vec<MspId>,
 }
@@ -90,7 +96,7 @@ pub struct OwedDeposit {
     pub to: MspId,
 }
 
-const VERSION: u16 = 1;
+pub(super) const VERSION: u16 = 1;
 
 /// The keys of a hospital's peer. Clones share them.
 #[derive(Clone)]
@@ -153,15 +159,6 @@ impl Custody {
     /// The store's fault.
     pub fn holds(&self, channel: &ChannelId, report_id: &TxId) -> Result<bool, CustodyError> {
         Ok(self.store.exists(KEYS, &entry_key(channel, report_id, ""))?)
-    }
-
-    /// Whether the key of a report of that id is here, on whatever channel.
-    ///
-    /// # Errors
-    /// The store's fault.
-    pub fn holds_on_any_channel(&self, report_id: &TxId) -> Result<bool, CustodyError> {
-        let prefix = [report_id.as_str().as_bytes(), &[0]].concat();
-        Ok(!self.store.scan(KEYS, &KeyRange::prefix(prefix), Order::Ascending, 1)?.is_empty())
     }
 
     /// The CID that a report's key opens, and the key. It goes no further than to a sealing under the release rule.
@@ -356,7 +353,7 @@ pub(super) struct SecretPurpose {
 }
 
 /// `transaction 0 channel 0 rest`: neither names nor ids hold a zero byte.
-fn entry_key(channel: &ChannelId, tx_id: &TxId, rest: &str) -> Vec<u8> {
+pub(super) fn entry_key(channel: &ChannelId, tx_id: &TxId, rest: &str) -> Vec<u8> {
     [tx_id.as_str().as_bytes(), &[0], channel.as_str().as_bytes(), &[0], rest.as_bytes()].concat()
 }
 

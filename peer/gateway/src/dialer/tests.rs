@@ -9,8 +9,8 @@ use configtx::ConfigBundle;
 use futures_util::StreamExt as _;
 use issuing::{CaProfile, CertificateAuthority, SigningKeyPair, Subject, SubjectAltName, TlsProfile};
 use msp::SigningIdentity;
-use protocol::Endpoint;
 use protocol::fabric::{self, BroadcastResponse, Envelope, ProposalResponse, SignedProposal};
+use protocol::{ChannelConfig, Endpoint};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -25,50 +25,72 @@ use crate::service::tests::fixture::{NOW_MS, msp_id};
 use crate::service::tests::world::{Call, Does, World, perform, within};
 use crate::service::{EndorseAsk, Endorsers as _};
 
-/// A TLS authority.
-struct Authority(CertificateAuthority);
+/// The TLS authorities of hospital B, which is also the caller's, and of the orderers.
+struct Authority {
+    hospital: CertificateAuthority,
+    orderers: CertificateAuthority,
+}
+
+/// The end of a node, when it is dropped.
+type Stop = oneshot::Sender<()>;
 
 impl Authority {
     fn new() -> Self {
-        let profile = CaProfile {
-            common_name: "tlsca".to_owned(),
-            organization: "tls".to_owned(),
-            organizational_unit: None,
-            subject: Subject::default(),
+        let ca = |name: &str| {
+            let profile = CaProfile {
+                common_name: format!("tlsca.{name}"),
+                organization: name.to_owned(),
+                organizational_unit: None,
+                subject: Subject::default(),
+            };
+            CertificateAuthority::create(&profile, NOW_MS).unwrap()
         };
-        Self(CertificateAuthority::create(&profile, NOW_MS).unwrap())
+        Self { hospital: ca("HospitalB"), orderers: ca("Orderers") }
     }
 
     fn roots(&self) -> TrustRoots {
-        TrustRoots::new(vec![Bytes::copy_from_slice(self.0.certificate().der())]).unwrap()
-    }
-
-    fn identity(&self) -> TlsIdentity {
-        let key = SigningKeyPair::generate().unwrap();
-        let sans = vec![SubjectAltName::parse("127.0.0.1").unwrap()];
-        let profile = TlsProfile { name: "node".to_owned(), sans, subject: Subject::default() };
-        let certificate = self.0.issue_tls(&profile, key.public_key(), NOW_MS).unwrap();
-        TlsIdentity::from_pem(certificate.pem().as_bytes(), key.private_pem().as_bytes()).unwrap()
+        TrustRoots::new(vec![root(&self.hospital)]).unwrap()
     }
 
     fn dialer(&self) -> Dialer {
-        Dialer::new(TlsClient::new(&self.identity(), &self.roots()))
+        Dialer::new(TlsClient::new(&identity(&self.hospital), &self.roots()))
     }
 
-    /// A node that lives until the sender is dropped.
-    async fn node(&self, node: TestNode) -> (Endpoint, oneshot::Sender<()>) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let endpoint = local(listener.local_addr().unwrap().port());
-        let node = Arc::new(node);
-        let server = Server::new(&self.identity(), &self.roots())
-            .add_service(EndorserServer::from_arc(Arc::clone(&node)))
-            .add_service(AtomicBroadcastServer::from_arc(node));
-        let (stop, stopped) = oneshot::channel::<()>();
-        tokio::spawn(server.serve(listener, async move {
-            let _ = stopped.await;
-        }));
-        (endpoint, stop)
+    /// A node of hospital B that lives until the sender is dropped.
+    async fn node(&self, node: TestNode) -> (Endpoint, Stop) {
+        serve(node, &identity(&self.hospital), &self.roots()).await
     }
+
+    /// The same as an orderer.
+    async fn orderer(&self, node: TestNode) -> (Endpoint, Stop) {
+        serve(node, &identity(&self.orderers), &self.roots()).await
+    }
+}
+
+fn root(ca: &CertificateAuthority) -> Bytes {
+    Bytes::copy_from_slice(ca.certificate().der())
+}
+
+fn identity(ca: &CertificateAuthority) -> TlsIdentity {
+    let key = SigningKeyPair::generate().unwrap();
+    let sans = vec![SubjectAltName::parse("127.0.0.1").unwrap()];
+    let profile = TlsProfile { name: "node".to_owned(), sans, subject: Subject::default() };
+    let certificate = ca.issue_tls(&profile, key.public_key(), NOW_MS).unwrap();
+    TlsIdentity::from_pem(certificate.pem().as_bytes(), key.private_pem().as_bytes()).unwrap()
+}
+
+async fn serve(node: TestNode, identity: &TlsIdentity, roots: &TrustRoots) -> (Endpoint, Stop) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = local(listener.local_addr().unwrap().port());
+    let node = Arc::new(node);
+    let server = Server::new(identity, roots)
+        .add_service(EndorserServer::from_arc(Arc::clone(&node)))
+        .add_service(AtomicBroadcastServer::from_arc(node));
+    let (stop, stopped) = oneshot::channel::<()>();
+    tokio::spawn(server.serve(listener, async move {
+        let _ = stopped.await;
+    }));
+    (endpoint, stop)
 }
 
 fn local(port: u16) -> Endpoint {
@@ -131,9 +153,18 @@ impl AtomicBroadcast for TestNode {
     }
 }
 
+/// Gives an organisation of the configuration its TLS root.
+fn believe(config: &mut ChannelConfig, org: &str, ca: &CertificateAuthority) {
+    let mut organizations = config.organizations.iter_mut();
+    let organization = organizations.find(|known| known.msp.msp_id.as_str() == org).expect(org);
+    organization.msp.tls_root_certs = vec![root(ca)];
+}
+
 /// The fixture's channel with these peers of hospital B and these orderers.
-fn bundle(world: &World, peers: &[Endpoint], orderers: &[Endpoint]) -> ConfigBundle {
+fn bundle(world: &World, tls: &Authority, peers: &[Endpoint], orderers: &[Endpoint]) -> ConfigBundle {
     let mut config = world.network.config.clone();
+    believe(&mut config, "HospitalB", &tls.hospital);
+    believe(&mut config, "Orderers", &tls.orderers);
     let org = config.organizations.iter_mut().find(|org| org.msp.msp_id.as_str() == "HospitalB").unwrap();
     org.peers = peers.to_vec();
     org.peers.sort();
@@ -154,7 +185,7 @@ async fn a_dead_peer_is_passed_over_and_then_asked_last() {
     let (world, tls) = (World::new(), Authority::new());
     let (living, _stop) = tls.node(TestNode::of(&world, "HospitalB", Does::Endorse)).await;
     let dead = nowhere().await;
-    let bundle = bundle(&world, &[dead.clone(), living.clone()], &[]);
+    let bundle = bundle(&world, &tls, &[dead.clone(), living.clone()], &[]);
     let dialer = tls.dialer();
     // Each peer has its turn, so that the dead one is first once.
     for _ in 0..2 {
@@ -168,7 +199,7 @@ async fn a_dead_peer_is_passed_over_and_then_asked_last() {
         assert_eq!(order, [living.clone(), dead.clone()]);
     }
     assert!(!dialer.is_suspect(&bundle, &msp_id("HospitalB")));
-    dialer.note(&living, false);
+    dialer.note(&bundle, &msp_id("HospitalB"), &living, false);
     assert!(dialer.is_suspect(&bundle, &msp_id("HospitalB")));
 }
 
@@ -191,7 +222,7 @@ async fn without_an_endorsement_each_peer_has_its_reason() {
         (hanging, "DeadlineExceeded", false),
     ];
     for (peer, text, is_answer) in rows {
-        let bundle = bundle(&world, std::slice::from_ref(&peer), &[]);
+        let bundle = bundle(&world, &tls, std::slice::from_ref(&peer), &[]);
         let deadline =
             Instant::now() + Duration::from_millis(if text == "DeadlineExceeded" { 300 } else { 20_000 });
         let ask = EndorseAsk { deadline, ..ask(&world, 1) };
@@ -212,14 +243,14 @@ async fn two_endorsements_are_of_two_peers() {
     let (first, _s1) = tls.node(TestNode::of(&world, "HospitalB", Does::Endorse)).await;
     let (second, _s2) = tls.node(TestNode::of(&world, "HospitalB", Does::Endorse)).await;
     let dialer = tls.dialer();
-    let both = bundle(&world, &[first.clone(), second], &[]);
+    let both = bundle(&world, &tls, &[first.clone(), second], &[]);
     let answers = within(dialer.endorse_at(&both, &ask(&world, 2))).await.expect("two endorsements");
     assert_eq!(answers.len(), 2);
     let known = answers[0].response.endorsement.as_ref().unwrap().endorser.clone();
     let another = EndorseAsk { known: vec![known.clone()], ..ask(&world, 1) };
     let answers = within(dialer.endorse_at(&both, &another)).await.expect("the other one");
     assert_ne!(answers[0].response.endorsement.as_ref().unwrap().endorser, known);
-    let one = bundle(&world, &[first], &[]);
+    let one = bundle(&world, &tls, &[first], &[]);
     let failures = within(dialer.endorse_at(&one, &ask(&world, 2))).await.expect_err("one peer");
     assert!(failures[0].message.contains("1 peers are known"), "{failures:?}");
 }
@@ -229,9 +260,9 @@ async fn an_envelope_outlives_a_dead_orderer_and_an_election() {
     let (world, tls) = (World::new(), Authority::new());
     let electing =
         TestNode { elections: AtomicU64::new(3), ..TestNode::of(&world, "HospitalB", Does::Endorse) };
-    let (living, _stop) = tls.node(electing).await;
+    let (living, _stop) = tls.orderer(electing).await;
     let (dead, dead_too) = (nowhere().await, nowhere().await);
-    let bundle = bundle(&world, &[local(1)], &[dead.clone(), living.clone(), dead_too]);
+    let bundle = bundle(&world, &tls, &[local(1)], &[dead.clone(), living.clone(), dead_too]);
     let dialer = tls.dialer();
     let envelope = Envelope { payload: Bytes::from_static(b"12345"), signature: Bytes::new() };
     let deadline = Instant::now() + Duration::from_secs(20);
@@ -245,7 +276,7 @@ async fn an_envelope_outlives_a_dead_orderer_and_an_election() {
 async fn without_an_orderer_each_has_its_reason_and_its_organisation() {
     let (world, tls) = (World::new(), Authority::new());
     let dead = [nowhere().await, nowhere().await, nowhere().await];
-    let bundle = bundle(&world, &[local(1)], &dead);
+    let bundle = bundle(&world, &tls, &[local(1)], &dead);
     let envelope = Envelope::default();
     let deadline = Instant::now() + Duration::from_millis(200);
     let nobody = within(tls.dialer().broadcast(&bundle, &envelope, deadline)).await.expect_err("nobody");
@@ -269,6 +300,8 @@ async fn a_survey_has_a_row_for_every_peer_and_every_organisation_without() {
         }
     }
     config.reports = None;
+    believe(&mut config, "HospitalA", &Authority::new().hospital);
+    believe(&mut config, "HospitalB", &tls.hospital);
     let bundle = ConfigBundle::new(config).expect("a valid configuration");
     let rows = within(tls.dialer().survey(&bundle)).await;
     let found: Vec<_> = rows.iter().map(|row| (row.msp_id.as_str(), row.message.as_str())).collect();
@@ -276,4 +309,54 @@ async fn a_survey_has_a_row_for_every_peer_and_every_organisation_without() {
     assert!(found[0].0 == "HospitalA" && found[0].1.contains("connection refused"), "{found:?}");
     assert_eq!(found[1], ("HospitalB", "reachable"));
     assert!(found[2..].iter().all(|row| row.1.contains("no peers")), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_node_with_another_organisations_certificate_is_not_believed() {
+    let (world, own, others) = (World::new(), Authority::new(), Authority::new());
+    let dialer = own.dialer();
+    // Both authorities are of the channel, the node answers under the expected host name, and it believes the caller.
+    let node = TestNode::of(&world, "HospitalB", Does::Endorse);
+    let (impostor, _stop) = serve(node, &identity(&others.hospital), &own.roots()).await;
+    let mut config = world.network.config.clone();
+    believe(&mut config, "HospitalB", &own.hospital);
+    believe(&mut config, "HospitalC", &others.hospital);
+    believe(&mut config, "Orderers", &own.orderers);
+    for org in &mut config.organizations {
+        if matches!(org.msp.msp_id.as_str(), "HospitalB" | "HospitalC") {
+            org.peers = vec![impostor.clone()];
+        }
+    }
+    config.orderer.consenters[0].endpoint = impostor.clone();
+    let bundle_of =
+        |config: &ChannelConfig| ConfigBundle::new(config.clone()).expect("a valid configuration");
+    let bundle = bundle_of(&config);
+    let untrusted = "issued by no CA that is trusted";
+
+    let failures = within(dialer.endorse_at(&bundle, &ask(&world, 1))).await.expect_err("an impostor");
+    assert!(failures[0].message.contains(untrusted), "{failures:?}");
+    let rows = within(dialer.survey(&bundle)).await;
+    let told = |org: &str| rows.iter().find(|row| row.msp_id == org).expect(org).message.clone();
+    assert!(told("HospitalB").contains(untrusted), "{rows:?}");
+    assert_eq!(told("HospitalC"), "reachable", "the same node is believed under its own name");
+    let deadline = Instant::now() + Duration::from_millis(500);
+    let nobody = within(dialer.broadcast(&bundle, &Envelope::default(), deadline)).await;
+    let nobody = nobody.expect_err("an impostor");
+    let row = nobody.failures.iter().find(|failure| failure.address == impostor.to_string());
+    assert!(row.expect("a row").message.contains(untrusted), "{nobody:?}");
+    let channel = dialer.connect(&bundle, &msp_id("Orderers"), &impostor).expect("usable roots");
+    let client = transport::services::endorser::EndorserClient::new(channel);
+    let status = within(client.process_proposal(SignedProposal::default())).await.expect_err("an impostor");
+    assert!(status.message().contains(untrusted), "{status:?}");
+
+    // The configuration changes, and the next call goes by it.
+    believe(&mut config, "HospitalC", &own.hospital);
+    believe(&mut config, "HospitalB", &others.hospital);
+    within(dialer.endorse_at(&bundle_of(&config), &ask(&world, 1))).await.expect("believed now");
+    for org in &mut config.organizations {
+        org.msp.tls_root_certs.clear();
+    }
+    let failures = within(dialer.endorse_at(&bundle_of(&config), &ask(&world, 1))).await;
+    let failures = failures.expect_err("nobody is believed");
+    assert!(failures[0].message.contains("peers are known"), "{failures:?}");
 }

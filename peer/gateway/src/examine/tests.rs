@@ -1,8 +1,14 @@
 //! What an endorser says of intact and of damaged uploads.
 
+use configtx::ConfigBundle;
+use futures_util::future::BoxFuture;
 use ipfs::{Sealed, seal};
+use protocol::{BlockResponse, KeyRelease, SignedRequest};
+use transport::{ResponseStream, Status};
 
 use super::*;
+use crate::exchange::FetchLimits;
+use crate::peers::Peers;
 use crate::signed_request::now_ms;
 use crate::testing::{Hospital, World, msp_id, png};
 
@@ -130,4 +136,108 @@ async fn an_upload_that_cannot_be_had_names_the_uploader_and_its_answer() {
         let error = outcome.expect_err(expected).to_string();
         assert!(error.contains(expected), "{error}");
     }
+}
+
+/// Nobody ever answers.
+struct Silence;
+
+impl Peers for Silence {
+    fn fetch<'a>(
+        &'a self,
+        _: &'a ConfigBundle,
+        _: &'a MspId,
+        _: SignedRequest,
+    ) -> BoxFuture<'a, Result<ResponseStream<BlockResponse>, Status>> {
+        Box::pin(std::future::pending())
+    }
+
+    fn request_key<'a>(
+        &'a self,
+        _: &'a ConfigBundle,
+        _: &'a MspId,
+        _: SignedRequest,
+    ) -> BoxFuture<'a, Result<KeyRelease, Status>> {
+        Box::pin(std::future::pending())
+    }
+
+    fn deposit_key<'a>(
+        &'a self,
+        _: &'a ConfigBundle,
+        _: &'a MspId,
+        _: SignedRequest,
+    ) -> BoxFuture<'a, Result<String, Status>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+/// Two uploads whose bytes never come took every turn, so that this peer examined nothing.
+#[tokio::test]
+async fn uploads_whose_bytes_do_not_come_take_no_turn_from_those_that_are_here() {
+    let world = World::new();
+    let [hospital, ..] = Hospital::all(&world);
+    let fetcher = Fetcher::new(hospital.store.clone(), Arc::new(Silence), FetchLimits::default());
+    let examiner = Examiner::new(hospital.store.clone(), Arc::new(fetcher), DecodeLimits::default());
+    let signer = world.identity("HospitalB", "peer0");
+    let user = world.identity("HospitalA", "user");
+    let proposals = [b"one", b"two", b"six"].map(|absent| {
+        let signed = world.proposal(user, &[1; 32], &Cid::of_raw(absent).to_string());
+        (endorsing::parse_proposal(&signed).expect("parsed"), signed)
+    });
+    let creator_msp = msp_id("HospitalA");
+    let uploads = proposals.each_ref().map(|(proposal, signed)| UploadProposal {
+        proposal,
+        creator_msp: &creator_msp,
+        signed,
+    });
+    let mut fetching: Vec<_> =
+        uploads.iter().map(|upload| Box::pin(examiner.examine(&*world.ledger, signer, upload))).collect();
+    for examination in &mut fetching {
+        assert!(futures_util::poll!(examination).is_pending());
+    }
+    let places = |msp_id| {
+        let fetches = examiner.fetches.lock().expect("no panic");
+        fetches.get(&msp_id).map(|places| places.available_permits())
+    };
+    assert_eq!((places(creator_msp.clone()), places(msp_id("HospitalC"))), (Some(0), None));
+    let sealed = sealed_into(&hospital.store, &png(64, 0));
+    let signed = world.proposal(user, sealed.data_key.as_bytes(), &sealed.cid.to_string());
+    let parsed = endorsing::parse_proposal(&signed).expect("parsed");
+    let upload = UploadProposal { proposal: &parsed, creator_msp: &creator_msp, signed: &signed };
+    assert!(examiner.examine(&*world.ledger, signer, &upload).await.expect("examined").is_some());
+    drop(fetching);
+    assert_eq!(places(creator_msp.clone()), Some(FETCHES_MAX));
+}
+
+/// A caller that gives up leaves the work running; its turn used to be free at once.
+#[test]
+fn the_turn_of_a_dropped_examination_lasts_until_its_work_has_ended() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(1)
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        let world = World::new();
+        let [hospital, ..] = Hospital::all(&world);
+        let sealed = sealed_into(&hospital.store, &png(64, 0));
+        let examiner =
+            Examiner::new(hospital.store.clone(), Arc::clone(&hospital.fetcher), DecodeLimits::default());
+        let user = world.identity("HospitalA", "user");
+        let signed = world.proposal(user, sealed.data_key.as_bytes(), &sealed.cid.to_string());
+        let parsed = endorsing::parse_proposal(&signed).expect("parsed");
+        let upload = UploadProposal { proposal: &parsed, creator_msp: user.msp_id(), signed: &signed };
+        let (free, busy) = std::sync::mpsc::channel::<()>();
+        let occupied = tokio::task::spawn_blocking(move || busy.recv());
+        {
+            let signer = world.identity("HospitalA", "peer0");
+            let examination = std::pin::pin!(examiner.examine(&*world.ledger, signer, &upload));
+            assert!(futures_util::poll!(examination).is_pending());
+        }
+        assert_eq!(examiner.turns.available_permits(), EXAMINATIONS_MAX - 1, "its work is still to come");
+        free.send(()).expect("listened to");
+        occupied.await.expect("no panic").expect("told");
+        // The only thread that may block takes one thing after another.
+        tokio::task::spawn_blocking(|| ()).await.expect("no panic");
+        assert_eq!(examiner.turns.available_permits(), EXAMINATIONS_MAX);
+    });
 }

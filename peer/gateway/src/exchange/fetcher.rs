@@ -2,7 +2,8 @@
 //!
 //! Holders are asked in turn. Of a holder nothing is believed: every block is checked against the CID that the walk wants
 //! before it is kept, sizes are bounded by the caller's limit, silence by a deadline. What an interrupted answer left is
-//! removed. Two calls for one root wait for each other, so that the failure of one cannot take blocks from the other.
+//! removed. Two calls for one root wait for each other, and for each other's last write to the disk: a place in the queue
+//! is given up only when the thread that writes has ended, even where the caller went away before.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,7 +17,8 @@ use ipfs::SealedStore;
 use offchain::{BlockSink, Cid, DagWalk, Next};
 use protocol::{BlockResponse, MspId, SignedRequest};
 use thiserror::Error;
-use tokio::sync::{Mutex as AsyncMutex, mpsc};
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, mpsc};
+use tokio::time::Instant;
 use transport::{ResponseStream, Status};
 
 use crate::peers::Peers;
@@ -30,14 +32,15 @@ const BLOCKS_AHEAD: usize = 2;
 pub struct FetchLimits {
     /// Longest silence of a holder.
     pub idle: Duration,
-    /// Longest answer of one holder.
+    /// Longest answer of one holder, and longest wait for another fetch of the same root.
     pub total: Duration,
 }
 
 impl Default for FetchLimits {
-    /// Fifteen seconds of silence, half an hour in all: 4 GiB at 2.5 MB a second.
+    /// Fifteen seconds of silence, ten minutes in all, as long as the gateway lets an upload's endorsement take: the
+    /// largest image (256 MiB) at half a megabyte a second.
     fn default() -> Self {
-        Self { idle: Duration::from_secs(15), total: Duration::from_secs(1_800) }
+        Self { idle: Duration::from_secs(15), total: Duration::from_secs(600) }
     }
 }
 
@@ -66,6 +69,14 @@ pub enum FetchError {
         root: Cid,
         /// What each holder that was asked said, in the order of asking.
         answers: Vec<HolderAnswer>,
+    },
+    /// Another fetch of the same root did not end.
+    #[error("the sealed report {root} has been under way to this peer for more than {waited_s} s; ask again")]
+    UnderWay {
+        /// The root.
+        root: Cid,
+        /// How long this call waited.
+        waited_s: u64,
     },
     /// The own store failed.
     #[error("the sealed report {root} could not be kept here: {cause}")]
@@ -101,7 +112,47 @@ pub struct Fetcher {
     peers: Arc<dyn Peers>,
     limits: FetchLimits,
     /// Roots that are being fetched.
-    under_way: Mutex<BTreeMap<Cid, Arc<AsyncMutex<()>>>>,
+    gates: Arc<Gates>,
+}
+
+/// A lock a root that is being fetched or waited for.
+type Gates = Mutex<BTreeMap<Cid, Arc<AsyncMutex<()>>>>;
+
+/// A place at a root's gate: waiting, or with the turn. Dropped, it gives the turn on, and the last one removes the gate.
+struct Place {
+    gates: Arc<Gates>,
+    root: Cid,
+    gate: Option<Arc<AsyncMutex<()>>>,
+    turn: Option<OwnedMutexGuard<()>>,
+}
+
+impl Place {
+    fn take(gates: &Arc<Gates>, root: Cid) -> Self {
+        let mut open = gates.lock().unwrap_or_else(PoisonError::into_inner);
+        let gate = Arc::clone(open.entry(root).or_default());
+        Self { gates: Arc::clone(gates), root, gate: Some(gate), turn: None }
+    }
+
+    /// Waits until nobody else fetches the root, or writes what was fetched of it.
+    async fn wait(mut self, limit: Duration) -> Result<Arc<Self>, FetchError> {
+        if let Some(gate) = &self.gate {
+            let turn = tokio::time::timeout(limit, Arc::clone(gate).lock_owned()).await;
+            let late = |_| FetchError::UnderWay { root: self.root, waited_s: limit.as_secs() };
+            self.turn = Some(turn.map_err(late)?);
+        }
+        Ok(Arc::new(self))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut open = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.turn.take());
+        drop(self.gate.take());
+        if open.get(&self.root).is_some_and(|gate| Arc::strong_count(gate) == 1) {
+            open.remove(&self.root);
+        }
+    }
 }
 
 impl fmt::Debug for Fetcher {
@@ -120,51 +171,35 @@ impl Fetcher {
     /// Fetches into `store` what `peers` give.
     #[must_use]
     pub fn new(store: SealedStore, peers: Arc<dyn Peers>, limits: FetchLimits) -> Self {
-        Self { store, peers, limits, under_way: Mutex::new(BTreeMap::new()) }
+        Self { store, peers, limits, gates: Arc::default() }
     }
 
     /// Returns when the DAG is in the store, staged: at once where it is there already. The holders are asked in their
     /// order.
     ///
     /// # Errors
-    /// [`FetchError::NotFetched`] with what each holder said, [`FetchError::Store`] where the own disk fails.
+    /// [`FetchError::NotFetched`] with what each holder said, [`FetchError::UnderWay`] where another fetch of the root
+    /// does not end, [`FetchError::Store`] where the own disk fails.
     pub async fn fetch(
         &self,
         bundle: &ConfigBundle,
         holders: &[MspId],
         wanted: &WantedDag,
     ) -> Result<(), FetchError> {
-        let gate = self.gate(wanted.root);
-        let outcome = {
-            let _turn = gate.lock().await;
-            self.fetch_in_turn(bundle, holders, wanted).await
-        };
-        drop(gate);
-        self.forget_gate(wanted.root);
-        outcome
-    }
-
-    async fn fetch_in_turn(
-        &self,
-        bundle: &ConfigBundle,
-        holders: &[MspId],
-        wanted: &WantedDag,
-    ) -> Result<(), FetchError> {
         let root = wanted.root;
+        let place = Place::take(&self.gates, root).wait(self.limits.total).await?;
         let held =
             self.store.held(root).map_err(|error| FetchError::Store { root, cause: error.to_string() })?;
-        if held.is_some() {
+        // An entry whose root is gone or damaged helps nobody; what comes anew takes its place.
+        if held.is_some() && self.store.block(root).is_ok() {
             return Ok(());
         }
         let mut answers = Vec::new();
         for msp_id in holders {
-            let one = self.ask(bundle, msp_id, wanted);
-            let outcome = tokio::time::timeout(self.limits.total, one).await;
-            let answer = match outcome {
-                Ok(Ok(())) => return Ok(()),
-                Ok(Err(Failure::Own(cause))) => return Err(FetchError::Store { root, cause }),
-                Ok(Err(Failure::Holder(answer))) => answer,
-                Err(_) => format!("its answer took more than {} s", self.limits.total.as_secs()),
+            let answer = match self.ask(bundle, msp_id, wanted, &place).await {
+                Ok(()) => return Ok(()),
+                Err(Failure::Own(cause)) => return Err(FetchError::Store { root, cause }),
+                Err(Failure::Holder(answer)) => answer,
             };
             tracing::warn!(%root, %msp_id, reason = %answer, "exchange.holder_passed_over");
             answers.push(HolderAnswer { msp_id: msp_id.clone(), answer });
@@ -172,11 +207,25 @@ impl Fetcher {
         Err(FetchError::NotFetched { root, answers })
     }
 
-    async fn ask(&self, bundle: &ConfigBundle, msp_id: &MspId, wanted: &WantedDag) -> Result<(), Failure> {
+    /// Roots that are being fetched or waited for.
+    #[cfg(test)]
+    pub(super) fn gates_open(&self) -> usize {
+        self.gates.lock().expect("no panic").len()
+    }
+
+    /// Asks one holder. The thread that writes has ended when this returns; where it is dropped, `place` waits for it.
+    async fn ask(
+        &self,
+        bundle: &ConfigBundle,
+        msp_id: &MspId,
+        wanted: &WantedDag,
+        place: &Arc<Place>,
+    ) -> Result<(), Failure> {
         let WantedDag { root, size_max, .. } = *wanted;
+        let end = Instant::now() + self.limits.total;
         // The call itself has its own deadline, since a holder first checks permission; a silent one must not hang us.
         let call = tokio::time::timeout(
-            self.limits.idle.saturating_mul(2),
+            self.limits.idle.saturating_mul(2).min(self.limits.total),
             self.peers.fetch(bundle, msp_id, wanted.request.clone()),
         );
         let stream = match call.await {
@@ -185,9 +234,16 @@ impl Fetcher {
             Err(_) => return Err(Failure::Holder("no answer in time".to_owned())),
         };
         let (sender, receiver) = mpsc::channel(BLOCKS_AHEAD);
-        let store = self.store.clone();
-        let keeping = tokio::task::spawn_blocking(move || keep_blocks(&store, root, size_max, receiver));
-        let received = self.receive(stream, sender).await;
+        let (store, place) = (self.store.clone(), Arc::clone(place));
+        let keeping = tokio::task::spawn_blocking(move || {
+            let kept = keep_blocks(&store, root, size_max, receiver);
+            drop(place);
+            kept
+        });
+        let received = match tokio::time::timeout_at(end, self.receive(stream, sender)).await {
+            Ok(received) => received,
+            Err(_) => Err(format!("its answer took more than {} s", self.limits.total.as_secs())),
+        };
         let kept = keeping.await.map_err(|error| Failure::Own(error.to_string()))?;
         // What the holder said of itself explains more than that its blocks ended early.
         match (kept, received) {
@@ -217,18 +273,6 @@ impl Fetcher {
                     }
                 }
             }
-        }
-    }
-
-    fn gate(&self, root: Cid) -> Arc<AsyncMutex<()>> {
-        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(under_way.entry(root).or_default())
-    }
-
-    fn forget_gate(&self, root: Cid) {
-        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-        if under_way.get(&root).is_some_and(|gate| Arc::strong_count(gate) == 1) {
-            under_way.remove(&root);
         }
     }
 }
@@ -263,7 +307,9 @@ fn told(text: &str) -> String {
 impl From<FetchError> for Status {
     fn from(error: FetchError) -> Self {
         match &error {
-            FetchError::NotFetched { .. } => Self::unavailable(error.to_string()),
+            FetchError::NotFetched { .. } | FetchError::UnderWay { .. } => {
+                Self::unavailable(error.to_string())
+            }
             FetchError::Store { .. } => {
                 tracing::error!(%error, "exchange.store_fault");
                 Self::internal("the store of sealed reports failed; the operator finds the reason in the log")

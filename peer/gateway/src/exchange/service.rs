@@ -90,9 +90,7 @@ impl<N: Node> Exchange for ExchangeService<N> {
         let asked: BlockRequest = payload(&signed, SigningDomain::BlockRequest, REQUEST_BYTES_MAX)?;
         codec::expect_version("BlockRequest", asked.version, 1)
             .map_err(|error| Status::invalid_argument(error.to_string()))?;
-        let ledger = self.node.ledger(&asked.channel).ok_or_else(|| {
-            Status::not_found(format!("this peer has not joined channel {}", asked.channel))
-        })?;
+        let ledger = self.node.ledger(&asked.channel).ok_or_else(|| self.node.absent(&asked.channel))?;
         let now_ms = now_ms();
         let asker = signer(&*ledger, &signed, now_ms)?;
         require_peer(&*ledger, &asker, certificate.as_ref())?;

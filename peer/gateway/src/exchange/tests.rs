@@ -283,6 +283,8 @@ enum Holder {
     Breaks(Vec<BlockResponse>),
     Unreachable,
     Silent,
+    /// Says this and is silent then.
+    Stalls(Vec<BlockResponse>),
 }
 
 /// Holders by name, for the fetcher alone.
@@ -305,6 +307,10 @@ impl Peers for Holders {
                 }
                 Holder::Unreachable => return Err(Status::unavailable("connection refused")),
                 Holder::Silent => Box::pin(tokio_stream::pending()),
+                Holder::Stalls(said) => {
+                    let said = futures_util::stream::iter(said.into_iter().map(Ok));
+                    Box::pin(said.chain(futures_util::stream::pending()))
+                }
             };
             Ok(stream)
         })
@@ -433,4 +439,76 @@ async fn holders_are_asked_in_turn_until_one_gives_everything() {
         .await
         .expect_err("nobody to ask");
     assert!(nobody.to_string().contains("nobody else is known to hold it"), "{nobody}");
+}
+
+/// A large sealed report of nobody in particular, and what an honest holder says of it.
+fn large() -> (Sealed, Vec<BlockResponse>) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = store_in(&folder);
+    let sealed = sealed_into(&store, &[7; 2_500_000], true);
+    let said = blocks_of(&store, sealed.cid).into_iter().map(BlockResponse::Block).collect();
+    (sealed, said)
+}
+
+fn wanted(world: &World, root: Cid) -> WantedDag {
+    let reason = FetchReason::Report(TxId::of(b"", b""));
+    let request = block_request(world, "HospitalB", "peer0", root, reason);
+    WantedDag { root, request, size_max: u64::MAX }
+}
+
+/// A holder that sends half and stalls is given up at the deadline, and what it sent takes nothing from the next one's.
+#[tokio::test]
+async fn a_holder_that_stalls_is_left_at_the_deadline_for_the_next() {
+    let world = World::new();
+    let (sealed, honest) = large();
+    let holders = BTreeMap::from([
+        (msp_id("HospitalA"), Holder::Stalls(honest[..2].to_vec())),
+        (msp_id("HospitalC"), Holder::Says(honest)),
+    ]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = store_in(&folder);
+    let limits = FetchLimits { idle: Duration::from_secs(60), total: Duration::from_secs(3) };
+    let fetcher = Fetcher::new(store.clone(), Arc::new(Holders(holders)), limits);
+    let bundle = crate::ports::ChannelLedger::bundle(&*world.ledger);
+    let ask = ["HospitalA", "HospitalC"].map(msp_id);
+    fetcher.fetch(&bundle, &ask, &wanted(&world, sealed.cid)).await.expect("the second is honest");
+    assert_eq!(store.verify(sealed.cid).expect("intact"), sealed.sealed_size);
+    assert_eq!(fetcher.gates_open(), 0);
+}
+
+/// A call that was dropped leaves its writing thread behind; the next one used to start beside it.
+#[test]
+fn the_turn_of_a_dropped_fetch_lasts_until_its_thread_has_ended() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(1)
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        let world = World::new();
+        let (sealed, honest) = large();
+        let holders = BTreeMap::from([(msp_id("HospitalA"), Holder::Says(honest))]);
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = store_in(&folder);
+        let limits = FetchLimits { idle: Duration::from_secs(60), total: Duration::from_secs(3) };
+        let fetcher = Fetcher::new(store.clone(), Arc::new(Holders(holders)), limits);
+        let bundle = crate::ports::ChannelLedger::bundle(&*world.ledger);
+        let (ask, wanted) = ([msp_id("HospitalA")], wanted(&world, sealed.cid));
+        let fetch = || fetcher.fetch(&bundle, &ask, &wanted);
+        // The only thread that may block is busy, so the writer of the first fetch waits for it.
+        let (free, busy) = std::sync::mpsc::channel::<()>();
+        let occupied = tokio::task::spawn_blocking(move || busy.recv());
+        {
+            let first = std::pin::pin!(fetch());
+            assert!(futures_util::poll!(first).is_pending());
+        }
+        assert_eq!(fetcher.gates_open(), 1, "the caller is gone, the writer is not");
+        let second = fetch().await.expect_err("the turn is taken");
+        assert!(matches!(second, FetchError::UnderWay { .. }), "{second}");
+        free.send(()).expect("listened to");
+        occupied.await.expect("no panic").expect("told");
+        fetch().await.expect("the writer has ended");
+        assert_eq!(store.verify(sealed.cid).expect("intact"), sealed.sealed_size);
+        assert_eq!(fetcher.gates_open(), 0, "every gate was forgotten");
+    });
 }

@@ -41,10 +41,14 @@ pub(super) async fn seal_stream<N: Node>(
     let ledger = shared.ledger(&described.channel)?;
     shared.own_user(&*ledger, &signed, certificate.as_ref())?;
     check(&described, &shared.limits.decode)?;
-    let _slot = slot(&shared.seals, "files are being sealed")?;
+    let slot = slot(&shared.seals, "files are being sealed")?;
     let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
     let (store, custody, limits) = (shared.store.clone(), Arc::clone(&shared.custody), shared.limits.decode);
-    let sealing = blocking(move || seal_received(&store, &custody, described, &limits, receiver));
+    let sealing = blocking(move || {
+        // Where the caller goes away the work goes on to its end; so does its place.
+        let _slot = slot;
+        seal_received(&store, &custody, described, &limits, receiver)
+    });
     let feeding = async {
         let fed = feed(shared, &mut stream, &sender).await;
         drop(sender);

@@ -104,9 +104,7 @@ impl<N: Node> ReportService<N> {
 
 impl<N: Node> Shared<N> {
     pub(super) fn ledger(&self, channel: &ChannelId) -> Result<Arc<dyn ChannelLedger>, Status> {
-        self.node
-            .ledger(channel)
-            .ok_or_else(|| Status::not_found(format!("this peer has not joined channel {channel}")))
+        self.node.ledger(channel).ok_or_else(|| self.node.absent(channel))
     }
 
     /// Who of the own hospital signed the request.

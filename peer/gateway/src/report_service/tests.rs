@@ -340,3 +340,31 @@ async fn a_verification_fetches_sealed_bytes_and_refuses_transactions_that_are_n
     let status = owner.reports.verify(Request::new(signed)).await.expect_err("no such transaction");
     assert_eq!(status.code(), Code::NotFound);
 }
+
+/// A user who hangs up leaves the sealing thread at work; its place used to be free at once.
+#[test]
+fn the_place_of_a_dropped_seal_lasts_until_its_work_has_ended() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(1)
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        let world = World::new();
+        let [hospital, ..] = Hospital::all(&world);
+        let image = png(64, 0);
+        let (free, busy) = std::sync::mpsc::channel::<()>();
+        let occupied = tokio::task::spawn_blocking(move || busy.recv());
+        for _ in 0..2 {
+            let dropped = std::pin::pin!(sealed(&world, &hospital, &image));
+            assert!(futures_util::poll!(dropped).is_pending());
+        }
+        let messages = vec![Ok(begin(&world, "HospitalA", "user", image.len()))];
+        let refused = seal_messages(&hospital, messages).await.map_err(|status| status.code()).err();
+        assert_eq!(refused, Some(Code::ResourceExhausted), "every place is taken");
+        free.send(()).expect("listened to");
+        occupied.await.expect("no panic").expect("told");
+        tokio::task::spawn_blocking(|| ()).await.expect("no panic");
+        sealed(&world, &hospital, &image).await;
+    });
+}

@@ -1,15 +1,18 @@
 //! CommitStatus: tells a reader of the channel what became of a transaction, as soon as it is known here.
 //!
 //! The question is signed, so it is judged before anything is waited for: identity, signature, the policy
-//! `/Channel/Application/Readers`, and, where the channel registers identities, that this one is active on the ledger.
+//! `/Channel/Application/Readers`, and, where the channel registers identities, that this one is active on the ledger. No
+//! wait is without an end: a transaction that was never ordered has no verdict.
 
 use configtx::paths;
 use prost::Message as _;
 use protocol::fabric::{CommitStatusRequest, CommitStatusResponse, SignedCommitStatusRequest};
 use protocol::limits::NODE_MESSAGE_BYTES_MAX;
 use protocol::{ChannelId, IdentityRule, IdentityStatus, TxId};
+use tokio::time::{Instant, timeout_at};
 use transport::Status;
 
+use super::endorse::deadline;
 use super::opened::signed_by;
 use super::upload::UploadCustody;
 use super::{GatewayService, now_ms};
@@ -19,6 +22,7 @@ impl<N: Node, C: UploadCustody> GatewayService<N, C> {
     pub(super) async fn status_told(
         &self,
         signed: SignedCommitStatusRequest,
+        until: Option<Instant>,
     ) -> Result<CommitStatusResponse, Status> {
         if signed.request.len() > NODE_MESSAGE_BYTES_MAX {
             return Err(Status::resource_exhausted("the commit status request is too large"));
@@ -33,7 +37,11 @@ impl<N: Node, C: UploadCustody> GatewayService<N, C> {
         let ledger = self.joined(&channel)?;
         check_reader(&*ledger, &request.identity, &signed)?;
         drop(ledger);
-        let committed = self.node.committed(&channel, &tx_id).await?;
+        let deadline = deadline(self.limits.commit_status, until);
+        let committed =
+            timeout_at(deadline, self.node.committed(&channel, &tx_id)).await.map_err(|_| {
+                Status::deadline_exceeded(format!("transaction {tx_id} is not committed here yet; ask again"))
+            })??;
         Ok(CommitStatusResponse {
             result: i32::from(u8::from(committed.code)),
             block_number: committed.block_number.0,

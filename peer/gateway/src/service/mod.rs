@@ -94,11 +94,7 @@ impl<N: Node, C: UploadCustody> GatewayService<N, C> {
 
     /// The ledger of a channel that this peer has joined.
     fn joined(&self, channel: &ChannelId) -> Result<Arc<dyn ChannelLedger>, Status> {
-        self.node.ledger(channel).ok_or_else(|| {
-            Status::not_found(format!(
-                "this peer has not joined channel {channel}; ask its operator to join it"
-            ))
-        })
+        self.node.ledger(channel).ok_or_else(|| self.node.absent(channel))
     }
 }
 
@@ -129,7 +125,8 @@ impl<N: Node, C: UploadCustody> Gateway for GatewayService<N, C> {
         request: Request<SignedCommitStatusRequest>,
     ) -> Result<Response<CommitStatusResponse>, Status> {
         let _place = self.waiters.enter()?;
-        self.status_told(request.into_inner()).await.map(Response::new)
+        let until = client_deadline(&request);
+        self.status_told(request.into_inner(), until).await.map(Response::new)
     }
 
     async fn chaincode_events(

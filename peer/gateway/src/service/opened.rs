@@ -15,6 +15,7 @@ use protocol::fabric::{
 };
 use protocol::limits::{ENVELOPE_BYTES_MAX, IDENTITY_BYTES_MAX};
 use protocol::{ChannelId, MspId, TxId};
+use reports::UploadClaim;
 use transport::{Code, Status};
 
 use super::upload::records_report;
@@ -49,8 +50,8 @@ pub(super) struct Submitted {
     pub(super) channel: ChannelId,
     pub(super) tx_id: TxId,
     pub(super) creator: Bytes,
-    /// Whether it records a report.
-    pub(super) is_upload: bool,
+    /// The CID of the report that it records, as its creator claims it; `None` where it records none.
+    pub(super) upload_cid: Option<String>,
 }
 
 /// Reads a request's envelope and checks that it is the one that the request speaks of. Its signature is checked by
@@ -83,13 +84,17 @@ pub(super) fn open_envelope(
     same("transaction id", transaction_id, tx_id.as_str())?;
     same("channel", channel_id, channel.as_str())?;
     of_own_hospital(own, &signer.creator)?;
-    let is_upload = is_upload(&payload.data)?;
-    Ok(Submitted { channel, tx_id, creator: signer.creator, is_upload })
+    let upload_cid = upload_cid(&payload.data)?;
+    Ok(Submitted { channel, tx_id, creator: signer.creator, upload_cid })
 }
 
-/// Whether any action of a transaction records a report.
-fn is_upload(transaction: &Bytes) -> Result<bool, Status> {
+/// The CID of the report that a transaction records.
+fn upload_cid(transaction: &Bytes) -> Result<Option<String>, Status> {
     let transaction: Transaction = read("transaction", transaction)?;
+    if transaction.actions.len() > 1 {
+        let text = format!("it has {} actions; a transaction has one", transaction.actions.len());
+        return Err(malformed(text));
+    }
     for action in &transaction.actions {
         let action: ChaincodeActionPayload = read("action", &action.payload)?;
         let proposal: ChaincodeProposalPayload =
@@ -102,10 +107,13 @@ fn is_upload(transaction: &Bytes) -> Result<bool, Status> {
         let chaincode = spec.chaincode_id.unwrap_or_default().name;
         let args = spec.input.unwrap_or_default().args;
         if records_report(&chaincode, args.first().map(AsRef::as_ref)) {
-            return Ok(true);
+            let claim = args.get(1).map(AsRef::as_ref).unwrap_or_default();
+            let claim: UploadClaim = serde_json::from_slice(claim)
+                .map_err(|error| malformed(format!("its claim of an upload does not parse: {error}")))?;
+            return Ok(Some(claim.cid));
         }
     }
-    Ok(false)
+    Ok(None)
 }
 
 /// Proof that the identity signed the message and is valid at `now_ms`.

@@ -18,6 +18,8 @@ pub struct GatewayLimits {
     pub calls_max: usize,
     /// Clients that wait for a verdict at a time. A waiter holds some hundred bytes and no thread.
     pub waiters_max: usize,
+    /// How long a client waits for a verdict; it may ask again.
+    pub commit_status: Duration,
     /// How long an evaluation may take.
     pub evaluate: Duration,
     /// How long collecting endorsements may take: Fabric's default.
@@ -37,6 +39,7 @@ impl Default for GatewayLimits {
         Self {
             calls_max: 500,
             waiters_max: 20_000,
+            commit_status: Duration::from_secs(600),
             evaluate: Duration::from_secs(30),
             endorse: Duration::from_secs(30),
             endorse_upload: Duration::from_secs(600),

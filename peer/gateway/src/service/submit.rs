@@ -10,7 +10,7 @@ use transport::{Code, Status, error_details};
 use super::endorse::deadline;
 use super::opened::{open_envelope, signed_by};
 use super::remote::BroadcastVerdict;
-use super::upload::UploadCustody;
+use super::upload::{UploadCustody, is_same_cid};
 use super::{GatewayService, now_ms};
 use crate::dialer::status_name;
 use crate::ports::Node;
@@ -28,11 +28,15 @@ impl<N: Node, C: UploadCustody> GatewayService<N, C> {
         let submitted = open_envelope(self.node.msp_id(), &transaction_id, &channel_id, &envelope)?;
         let bundle = self.joined(&submitted.channel)?.bundle();
         signed_by(&bundle, &submitted.creator, &envelope.payload, &envelope.signature, now_ms())?;
-        if submitted.is_upload && !self.custody.holds(&submitted.tx_id)? {
-            return Err(Status::failed_precondition(format!(
-                "the data key of upload {} is not in this peer's custody: endorse the upload through this gateway first",
-                submitted.tx_id
-            )));
+        if let Some(cid) = &submitted.upload_cid {
+            let held = self.custody.held(&submitted.channel, &submitted.tx_id)?;
+            if !held.is_some_and(|held| is_same_cid(&held, cid)) {
+                return Err(Status::failed_precondition(format!(
+                    "the data key of upload {} for its sealed file is not in this peer's custody: endorse the upload \
+                     through this gateway first",
+                    submitted.tx_id
+                )));
+            }
         }
         let deadline = deadline(self.limits.broadcast, until);
         match self.orderers.broadcast(&bundle, envelope, deadline).await {

@@ -29,16 +29,22 @@ pub trait UploadCustody: Send + Sync + 'static {
         data_key: &[u8; 32],
     ) -> impl Future<Output = Result<(), Status>> + Send;
 
-    /// Whether the key of that report is in custody.
+    /// The CID for which the key of that report was taken into custody; `None` where there is none.
     ///
     /// # Errors
     /// A status for the caller where the store cannot be read.
-    fn holds(&self, report_id: &TxId) -> Result<bool, Status>;
+    fn held(&self, channel: &ChannelId, report_id: &TxId) -> Result<Option<String>, Status>;
 }
 
 /// Whether a call records a report.
 pub(super) fn records_report(chaincode: &str, function: Option<&[u8]>) -> bool {
     chaincode == reports::NAME && function == Some(UPLOAD_FUNCTION)
+}
+
+/// Whether two texts name the same content: a CID has a text in every base.
+pub(super) fn is_same_cid(left: &str, right: &str) -> bool {
+    let cid = |text: &str| text.parse::<offchain::Cid>().ok();
+    left == right || cid(left).is_some_and(|left| cid(right) == Some(left))
 }
 
 /// What an upload leaves in custody.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use bytes::Bytes;
 use configtx::ConfigBundle;
@@ -19,6 +19,9 @@ use super::settings::with_causes;
 /// Transactions that are waited for at a time, over all callers.
 const WAITED_FOR_MAX: usize = 20_000;
 
+/// Callers that wait for one transaction at a time: its client, its hospital's other services, other hospitals' readers.
+const WAITERS_MAX: usize = 256;
+
 /// A channel's ledger with what the node keeps beside it.
 pub struct Channel {
     name: ChannelId,
@@ -26,6 +29,7 @@ pub struct Channel {
     bundle: RwLock<Arc<ConfigBundle>>,
     height: watch::Sender<u64>,
     waiting: Mutex<HashMap<TxId, Vec<oneshot::Sender<CommittedAt>>>>,
+    stopped: OnceLock<String>,
 }
 
 impl Channel {
@@ -62,6 +66,31 @@ impl Channel {
             bundle: RwLock::new(Arc::new(bundle)),
             height,
             waiting: Mutex::new(HashMap::new()),
+            stopped: OnceLock::new(),
+        })
+    }
+
+    /// Stops the channel for as long as the process lives: it commits and serves no more. The first reason stays.
+    pub(crate) fn stop(&self, reason: &str) {
+        if self.stopped.set(reason.to_owned()).is_ok() {
+            tracing::error!(channel = %self.name, reason, "the channel stops");
+        }
+        // Those who wait learn of it: their senders are dropped.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Why the channel stopped; `None` while it does its work.
+    pub(crate) fn stopped(&self) -> Option<&str> {
+        self.stopped.get().map(String::as_str)
+    }
+
+    /// What to tell a caller of a channel that stopped.
+    pub(crate) fn unavailable(&self) -> Option<String> {
+        self.stopped().map(|_| {
+            format!(
+                "channel {} has stopped on this peer; its operator finds the reason in the log and at /healthz",
+                self.name
+            )
         })
     }
 
@@ -112,6 +141,10 @@ impl Channel {
         let (send, receive) = oneshot::channel();
         {
             let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            // Asked under the lock, so that whoever takes a place after the stop is refused, and whoever took one is told.
+            if let Some(text) = self.unavailable() {
+                return Err(text);
+            }
             if waiting.len() >= WAITED_FOR_MAX {
                 waiting.retain(|_, waiters| {
                     waiters.retain(|waiter| !waiter.is_closed());
@@ -125,13 +158,18 @@ impl Channel {
             }
             let waiters = waiting.entry(tx_id.clone()).or_default();
             waiters.retain(|waiter| !waiter.is_closed());
+            if waiters.len() >= WAITERS_MAX {
+                return Err(format!("{WAITERS_MAX} callers wait for transaction {tx_id}, the limit"));
+            }
             waiters.push(send);
         }
         // Looked up after the place was taken, so that a commit in between is not missed.
         if let Some(found) = self.transaction(tx_id).map_err(|fault| fault.to_string())? {
             return Ok(found);
         }
-        receive.await.map_err(|_| "the peer is shutting down".to_owned())
+        receive
+            .await
+            .map_err(|_| self.unavailable().unwrap_or_else(|| "the peer is shutting down".to_owned()))
     }
 
     fn fault(&self, error: &dyn std::error::Error) -> LedgerFault {

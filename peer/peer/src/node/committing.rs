@@ -2,10 +2,11 @@
 //!
 //! For each block: prove that it follows and was ordered (`check_link`), judge the envelopes by themselves on all cores
 //! (`examine`), judge them in order at the state (`validate_block`), write (`Ledger::commit`). A block that the orderers
-//! did not make is refused and its source avoided; a fault of the disk or a corrupt ledger stops the channel. No block is
-//! ever skipped.
+//! did not make is refused and its source avoided; a fault of the disk, a corrupt ledger or a panic stops the channel. No
+//! block is ever skipped.
 
 use std::num::NonZero;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 
@@ -24,6 +25,9 @@ use super::settings::with_causes;
 pub const BLOCKS_WAITING_MAX: usize = 4;
 /// Envelopes that are worth a thread of their own.
 const ENVELOPES_A_THREAD_MIN: usize = 8;
+
+/// Characters of a reason in the log.
+const REASON_CHARS_MAX: usize = 500;
 
 /// A block from an orderer, and where to say what became of it.
 pub struct Arrival {
@@ -45,24 +49,50 @@ pub enum Refusal {
 /// What is called after each commit, on the committer's thread.
 pub type AfterCommit = Arc<dyn Fn(&Channel, BlockNumber) + Send + Sync>;
 
-/// Starts the committer of a channel. It ends when the sender of arrivals is dropped.
+/// Starts the committer of a channel. It ends when the sender of arrivals is dropped; the process must not end before it,
+/// since the store may not be in use when the process's own destructors run.
 ///
 /// # Errors
 /// [`NodeFault::Start`] where the thread is not to be had.
-pub fn start(channel: Arc<Channel>, after: AfterCommit) -> Result<mpsc::Sender<Arrival>, NodeFault> {
+pub fn start(
+    channel: Arc<Channel>,
+    after: AfterCommit,
+) -> Result<(mpsc::Sender<Arrival>, thread::JoinHandle<()>), NodeFault> {
     let (send, mut receive) = mpsc::channel::<Arrival>(BLOCKS_WAITING_MAX);
     let body = move || {
         while let Some(arrival) = receive.blocking_recv() {
-            let outcome = commit(&channel, &arrival.block, &after);
+            let outcome = commit_or_stop(&channel, || commit(&channel, &arrival.block, &after));
+            let is_over = matches!(outcome, Err(Refusal::Fault(_)));
             // The follower may have left; the verdict stands in the ledger.
             let _ = arrival.outcome.send(outcome);
+            if is_over {
+                return;
+            }
         }
     };
-    thread::Builder::new()
+    let thread = thread::Builder::new()
         .name("committer".to_owned())
         .spawn(body)
         .map_err(|error| NodeFault::Start { what: "a channel's committer", cause: error.to_string() })?;
-    Ok(send)
+    Ok((send, thread))
+}
+
+/// Runs a commit; a fault or a panic stops the channel, so that nobody is served from a ledger that stays behind.
+pub(super) fn commit_or_stop(
+    channel: &Channel,
+    commit: impl FnOnce() -> Result<(), Refusal>,
+) -> Result<(), Refusal> {
+    let panicked = |_| {
+        let cause =
+            "the commit of a block failed within this peer's program; its log has the place".to_owned();
+        Err(Refusal::Fault(NodeFault::Ledger { cause }))
+    };
+    // After a panic nothing of the commit is used again but the flag that stops the channel.
+    let outcome = catch_unwind(AssertUnwindSafe(commit)).unwrap_or_else(panicked);
+    if let Err(Refusal::Fault(fault)) = &outcome {
+        channel.stop(&fault.to_string());
+    }
+    outcome
 }
 
 fn commit(channel: &Channel, bytes: &[u8], after: &AfterCommit) -> Result<(), Refusal> {
@@ -107,10 +137,15 @@ fn examine_all(envelopes: &[Bytes], bundle: &ConfigBundle, at_ms: u64) -> Vec<Ex
     })
 }
 
+/// A reason as far as a log needs it: what others wrote may be as long as they like.
+pub(super) fn shortened(reason: &str) -> &str {
+    reason.char_indices().nth(REASON_CHARS_MAX).map_or(reason, |(end, _)| &reason[..end])
+}
+
 fn log_verdicts(channel: &Channel, block: &ValidatedBlock) {
     for summary in block.transactions().iter().filter(|summary| !summary.code.is_valid()) {
         let tx_id = summary.tx_id.as_ref().map_or("", protocol::TxId::as_str);
-        let reason = summary.reason.as_deref().unwrap_or("");
+        let reason = shortened(summary.reason.as_deref().unwrap_or(""));
         tracing::info!(channel = %channel.channel(), block_number = block.number().0, tx_id, code = %summary.code, reason, "transaction is invalid");
     }
 }

@@ -8,14 +8,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use configtx::ConfigBundle;
-use endorsing::{ExecutionResult, ParsedProposal, VerifiedProposal, check_proposal, endorse, parse_proposal};
-use gateway::{Examiner, UploadProposal};
+use endorsing::{
+    ExecutionResult, ParsedProposal, VerifiedProposal, check_fresh, check_proposal, endorse, parse_proposal,
+};
 use gateway::ports::ChannelLedger;
+use gateway::{Examiner, UploadProposal};
 use host::{ChaincodeHost, HostError, Run};
 use msp::{MspSet, SigningIdentity, VerifiedIdentity};
 use protocol::fabric::{ChaincodeEvent, ProposalResponse, SignedProposal};
-use protocol::{ChaincodeDefinition, IdentityRule, IdentityStatus};
+use protocol::{ChaincodeDefinition, IdentityRule, IdentityStatus, MspId};
 use shim::{Creator, Examination, Invocation};
+use tokio::sync::Semaphore;
 use transport::services::endorser::Endorser as EndorserService;
 use transport::{Request, Response, Status};
 
@@ -35,7 +38,14 @@ pub struct Endorser {
     /// Result of the perceptual hash's self-test on this machine.
     pub(crate) self_test_id: String,
     pub(crate) joined: Arc<system::Joined>,
+    /// Places for proposals under way.
+    pub(crate) turns: Semaphore,
 }
+
+/// Proposals under way at a time, system calls included: each may hold 17 MiB.
+pub const PROPOSALS_MAX: usize = 256;
+/// The call that carries a report's key.
+const UPLOAD_FUNCTION: &[u8] = b"UploadReport";
 
 impl EndorserService for Endorser {
     async fn process_proposal(
@@ -53,6 +63,11 @@ impl Endorser {
     /// A status for a proposal that may not run: malformed, not signed by a member, not registered, unknown channel or
     /// chaincode, already committed, content that cannot be examined.
     pub async fn process(&self, signed: SignedProposal) -> Result<ProposalResponse, Status> {
+        let _turn = self.turns.try_acquire().map_err(|_| {
+            Status::resource_exhausted(format!(
+                "this peer works on {PROPOSALS_MAX} proposals already, the limit; propose again in a moment"
+            ))
+        })?;
         let proposal =
             parse_proposal(&signed).map_err(|error| Status::invalid_argument(error.to_string()))?;
         if let Some(call) = SystemCall::of(&proposal) {
@@ -60,6 +75,7 @@ impl Endorser {
         }
         let channel =
             self.channels.channel(&proposal.channel).ok_or_else(|| self.unknown_channel(&proposal))?;
+        serving(&channel)?;
         let bundle = channel.bundle();
         let verified = check_proposal(proposal, &signed, &bundle, now_ms())
             .map_err(|error| status_of_rejection(&error))?;
@@ -70,8 +86,10 @@ impl Endorser {
                 "transaction {tx_id} is committed; a new proposal needs a new nonce"
             )));
         }
+        let creator_msp = verified.creator().msp_id();
+        let examines = may_examine(&bundle, verified.proposal(), creator_msp, self.signer.as_ref().msp_id())?;
         let definition = self.definition(&bundle, &verified)?;
-        let examination = self.examine(&channel, &verified, &signed).await?;
+        let examination = if examines { self.examine(&channel, &verified, &signed).await? } else { None };
         let result = self.execute(&channel, &verified, &bundle, examination).await?;
         let result = ExecutionResult { chaincode_version: definition.version, ..result };
         endorse(&verified, result, self.signer.as_ref(), now_ms())
@@ -130,8 +148,11 @@ impl Endorser {
         verified: &VerifiedProposal,
         signed: &SignedProposal,
     ) -> Result<Option<Examination>, Status> {
-        let upload =
-            UploadProposal { proposal: verified.proposal(), creator_msp: verified.creator().msp_id(), signed };
+        let upload = UploadProposal {
+            proposal: verified.proposal(),
+            creator_msp: verified.creator().msp_id(),
+            signed,
+        };
         let examined = self.examiner.examine(channel.as_ref(), self.signer.as_ref(), &upload).await;
         examined.map_err(|error| {
             let text = with_causes(&error);
@@ -192,10 +213,48 @@ impl Endorser {
         creator.verify(&signed.proposal_bytes, &signed.signature).map_err(|error| {
             Status::permission_denied(format!("the creator's signature is refused: {error}"))
         })?;
+        check_fresh(proposal, now_ms()).map_err(|error| status_of_rejection(&error))?;
         let payload = system::answer(&call, &creator, &self.channels, self.joined.as_ref())?;
         let response = protocol::fabric::Response { status: 200, message: String::new(), payload };
         Ok(ProposalResponse { version: 1, response: Some(response), ..ProposalResponse::default() })
     }
+}
+
+/// Whether the proposal's report is examined here. Keys and reports are for the checkers that the channel names and for the
+/// creator's own hospital: elsewhere, and in any other call, a key is refused unread.
+fn may_examine(
+    bundle: &ConfigBundle,
+    proposal: &ParsedProposal,
+    creator_msp: &MspId,
+    own: &MspId,
+) -> Result<bool, Status> {
+    let fields = [reports::TRANSIENT_DATA_KEY, reports::TRANSIENT_CID];
+    if fields.iter().all(|field| proposal.transient.get(*field).is_none()) {
+        return Ok(false);
+    }
+    let function = proposal.args.first().map(AsRef::as_ref);
+    if proposal.chaincode.as_str() != reports::NAME || function != Some(UPLOAD_FUNCTION) {
+        return Err(Status::invalid_argument(format!(
+            "the transient fields {} and {} belong to UploadReport of chaincode {} alone; leave them out",
+            fields[0],
+            fields[1],
+            reports::NAME
+        )));
+    }
+    let rules = bundle.config().reports.as_ref();
+    if creator_msp == own || rules.is_some_and(|rules| rules.checkers.organizations.contains(own)) {
+        return Ok(true);
+    }
+    Err(Status::failed_precondition(format!(
+        "{own} is no checker of reports on channel {}; the channel's configuration names them \
+         (reports.checkers.organizations), and nobody else is to get a data key",
+        bundle.config().channel
+    )))
+}
+
+/// A channel that stopped stays behind: what it says of identities, grants and states may be over.
+pub(super) fn serving(channel: &Channel) -> Result<(), Status> {
+    channel.unavailable().map_or(Ok(()), |text| Err(Status::unavailable(text)))
 }
 
 fn without_key(transient: &BTreeMap<String, Vec<u8>>) -> BTreeMap<String, Vec<u8>> {
@@ -204,18 +263,18 @@ fn without_key(transient: &BTreeMap<String, Vec<u8>>) -> BTreeMap<String, Vec<u8
 }
 
 /// The creator must be registered and active, unless the channel is open to every certificate of its MSPs.
-fn registered(channel: &Channel, bundle: &ConfigBundle, creator: &VerifiedIdentity) -> Result<(), Status> {
+pub(super) fn registered(
+    channel: &Channel,
+    bundle: &ConfigBundle,
+    creator: &VerifiedIdentity,
+) -> Result<(), Status> {
     if bundle.config().identities == IdentityRule::Open {
         return Ok(());
     }
     let record = channel.identity(creator.msp_id(), &creator.poi()).map_err(internal)?;
     match record.map(|record| record.status) {
         Some(IdentityStatus::Active) => Ok(()),
-        Some(IdentityStatus::Revoked) => Err(Status::permission_denied(format!(
-            "identity {} of {} is revoked",
-            creator.poi(),
-            creator.msp_id()
-        ))),
+        Some(IdentityStatus::Revoked) => Err(revoked(creator)),
         None => Err(Status::permission_denied(format!(
             "identity {} of {} is not registered on channel {}; an administrator of {} registers it",
             creator.poi(),
@@ -224,6 +283,21 @@ fn registered(channel: &Channel, bundle: &ConfigBundle, creator: &VerifiedIdenti
             creator.msp_id()
         ))),
     }
+}
+
+/// The creator must not be revoked on any channel of this peer: what it asks for concerns the peer, not one channel.
+pub(super) fn revoked_nowhere(channels: &Channels, creator: &VerifiedIdentity) -> Result<(), Status> {
+    for channel in channels.all() {
+        let record = channel.identity(creator.msp_id(), &creator.poi()).map_err(internal)?;
+        if record.is_some_and(|record| record.status != IdentityStatus::Active) {
+            return Err(revoked(creator));
+        }
+    }
+    Ok(())
+}
+
+fn revoked(creator: &VerifiedIdentity) -> Status {
+    Status::permission_denied(format!("identity {} of {} is revoked", creator.poi(), creator.msp_id()))
 }
 
 fn status_of_rejection(error: &endorsing::ProposalRejection) -> Status {

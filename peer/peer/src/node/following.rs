@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use gateway::Dialer;
 use gateway::ports::ChannelLedger as _;
 use msp::Signer;
 use prost::Message as _;
@@ -11,15 +12,14 @@ use protocol::fabric::{
     ChannelHeader, Envelope, Header, HeaderType, Payload, SeekBehavior, SeekInfo, SeekPosition,
     SignatureHeader, Timestamp,
 };
-use protocol::{DeliverReply, Endpoint};
+use protocol::{Consenter, DeliverReply};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
-use transport::TlsClient;
 use transport::services::delivery::DeliveryClient;
 
 use super::channel::Channel;
 use super::clock::now_ms;
-use super::committing::{Arrival, Refusal};
+use super::committing::{Arrival, Refusal, shortened};
 
 /// Wait before the next orderer is asked; doubled after each round in which none helped.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
@@ -30,6 +30,9 @@ const ACCEPT_DEADLINE: Duration = Duration::from_secs(5);
 /// Silence after which another orderer is asked too: a channel may be idle, so this costs one request and no more.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 
+/// Why a channel stops whose committer left without a word.
+const COMMITTER_GONE: &str = "its committer ended; restart the peer";
+
 /// What a follower works with.
 pub struct Follower {
     /// The channel.
@@ -38,8 +41,8 @@ pub struct Follower {
     pub arrivals: mpsc::Sender<Arrival>,
     /// Who asks.
     pub signer: Arc<dyn Signer>,
-    /// How orderers are dialled.
-    pub tls: TlsClient,
+    /// How orderers are dialled: each is believed only with a certificate of its own organisation.
+    pub dialer: Dialer,
 }
 
 impl Follower {
@@ -55,7 +58,8 @@ impl Follower {
             match self.follow(orderer).await {
                 Ended::Stop => return,
                 Ended::Next(reason) => {
-                    tracing::warn!(channel = %self.channel.channel(), %orderer, reason, "asking the next orderer");
+                    let reason = shortened(&reason);
+                    tracing::warn!(channel = %self.channel.channel(), orderer = %orderer.endpoint, reason, "asking the next orderer");
                 }
                 Ended::Silent => {}
             }
@@ -65,23 +69,20 @@ impl Follower {
     }
 
     /// The orderers in force; a channel has at least one.
-    fn orderers(&self) -> Vec<Endpoint> {
-        self.channel
-            .bundle()
-            .config()
-            .orderer
-            .consenters
-            .iter()
-            .map(|consenter| consenter.endpoint.clone())
-            .collect()
+    fn orderers(&self) -> Vec<Consenter> {
+        self.channel.bundle().config().orderer.consenters.clone()
     }
 
-    async fn follow(&self, orderer: &Endpoint) -> Ended {
+    async fn follow(&self, orderer: &Consenter) -> Ended {
         let request = match self.seek(self.channel.height()) {
             Ok(request) => request,
             Err(error) => return Ended::Next(error),
         };
-        let client = DeliveryClient::new(self.tls.connect(orderer));
+        let bundle = self.channel.bundle();
+        let client = match self.dialer.connect(&bundle, &orderer.msp_id, &orderer.endpoint) {
+            Ok(channel) => DeliveryClient::new(channel),
+            Err(reason) => return Ended::Next(reason),
+        };
         let mut stream = match timeout(ACCEPT_DEADLINE, client.deliver(request)).await {
             Ok(Ok(response)) => response.into_inner(),
             Ok(Err(status)) => return Ended::Next(status.message().to_owned()),
@@ -106,6 +107,7 @@ impl Follower {
     async fn hand_over(&self, block: Bytes) -> Result<(), Ended> {
         let (outcome, committed) = oneshot::channel();
         if self.arrivals.send(Arrival { block, outcome }).await.is_err() {
+            self.channel.stop(COMMITTER_GONE);
             return Err(Ended::Stop);
         }
         match committed.await {
@@ -113,11 +115,12 @@ impl Follower {
             Ok(Err(Refusal::NotTheNext(reason))) => {
                 Err(Ended::Next(format!("it sent a block that is refused: {reason}")))
             }
-            Ok(Err(Refusal::Fault(fault))) => {
-                tracing::error!(channel = %self.channel.channel(), %fault, "the channel stops: its ledger cannot be written");
+            // The committer stopped the channel and said why.
+            Ok(Err(Refusal::Fault(_))) => Err(Ended::Stop),
+            Err(_) => {
+                self.channel.stop(COMMITTER_GONE);
                 Err(Ended::Stop)
             }
-            Err(_) => Err(Ended::Stop),
         }
     }
 

@@ -6,6 +6,7 @@ use gateway::ports::ChannelLedger as _;
 use node::{Component, Health};
 use serde_json::{Value, json};
 
+use super::channel::Channel;
 use super::channels::Channels;
 
 /// Registers the peer's components.
@@ -26,6 +27,15 @@ pub fn register(health: &Health, id: &str, msp_id: &str, channels: &Arc<Channels
                 (channel.channel().to_string(), facts)
             })
             .collect();
-        Component::up(Value::Object(facts))
+        of_channels(Value::Object(facts), &channels.all())
     });
+}
+
+/// Down as soon as one channel stopped; it says which and why.
+fn of_channels(facts: Value, channels: &[Arc<Channel>]) -> Component {
+    let stopped: Vec<String> = channels
+        .iter()
+        .filter_map(|channel| Some(format!("channel {} stopped: {}", channel.channel(), channel.stopped()?)))
+        .collect();
+    if stopped.is_empty() { Component::up(facts) } else { Component::down(stopped.join("; "), facts) }
 }

@@ -17,6 +17,8 @@ mod peer_node;
 mod settings;
 mod starting;
 mod system;
+#[cfg(test)]
+mod tests;
 
 pub use settings::with_causes;
 pub use starting::start;

@@ -28,7 +28,8 @@ impl PeerNode {
     fn channel(&self, channel: &ChannelId) -> Result<Arc<Channel>, Status> {
         self.channels
             .channel(channel)
-            .ok_or_else(|| Status::not_found(format!("this peer has not joined channel {channel}")))
+            .filter(|channel| channel.stopped().is_none())
+            .ok_or_else(|| self.absent(channel))
     }
 }
 
@@ -46,7 +47,18 @@ impl Node for PeerNode {
     }
 
     fn ledger(&self, channel: &ChannelId) -> Option<Arc<dyn ChannelLedger>> {
-        self.channels.channel(channel).map(|channel| channel as Arc<dyn ChannelLedger>)
+        self.channel(channel).ok().map(|channel| channel as Arc<dyn ChannelLedger>)
+    }
+
+    fn absent(&self, channel: &ChannelId) -> Status {
+        let stopped = self.channels.channel(channel).and_then(|channel| channel.unavailable());
+        stopped.map_or_else(
+            || {
+                let text = format!("this peer has not joined channel {channel}; ask its operator to join it");
+                Status::not_found(text)
+            },
+            Status::unavailable,
+        )
     }
 
     fn channels(&self) -> Vec<ChannelId> {

@@ -20,6 +20,7 @@ use reports::Reports;
 use store::{FamilySpec, Store, StoreOptions};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use transport::services::custody::CustodyServer;
 use transport::services::endorser::EndorserServer;
@@ -32,7 +33,7 @@ use web::WebServer;
 use super::channel::Channel;
 use super::channels::Channels;
 use super::committing::{self, AfterCommit};
-use super::endorser::Endorser;
+use super::endorser::{Endorser, PROPOSALS_MAX};
 use super::fault::NodeFault;
 use super::following::Follower;
 use super::health;
@@ -42,8 +43,6 @@ use super::system::Joined;
 
 /// Layout of the stores that this release writes.
 const STORE_LAYOUT: u32 = 1;
-/// Newest blocks whose upkeep is done again at a start; one would do.
-const BLOCKS_LOOKED_AFTER: u64 = 16;
 
 /// Runs a peer until it is told to end.
 ///
@@ -73,7 +72,7 @@ pub async fn start(file: Option<&Path>) -> Result<(), NodeFault> {
         })
         .await;
     background.abort();
-    parts.following.end();
+    parts.following.end().await;
     if let Some(web) = web {
         web.shutdown().await;
     }
@@ -106,8 +105,7 @@ impl Parts {
             Custody::open(store, settings.kem.clone()).map_err(|error| start("key custody", &error))?;
         let custody = Arc::new(custody);
         let sealed = SealedStore::new(open_store(settings, "sealed", "sealed reports", &SEALED_FAMILIES)?);
-        let tls = TlsClient::new(&settings.tls, &settings.roots);
-        let dialer = Dialer::new(tls.clone());
+        let dialer = Dialer::new(TlsClient::new(&settings.tls, &settings.roots));
         let peers = Arc::new(RemotePeers::new(dialer.clone()));
         let fetcher = Arc::new(Fetcher::new(sealed.clone(), peers.clone(), FetchLimits::default()));
         let ledgers = settings.folder.join("ledgers");
@@ -125,18 +123,21 @@ impl Parts {
             examiner: Examiner::new(sealed.clone(), fetcher.clone(), DecodeLimits::default()),
             self_test_id: imaging::self_test(),
             joined: follow_when_joined(joins.clone()),
+            turns: Semaphore::new(PROPOSALS_MAX),
         });
         let address = settings.address.clone();
-        let node = Arc::new(PeerNode { channels: channels.clone(), endorser, signer: signer.clone(), address });
+        let node =
+            Arc::new(PeerNode { channels: channels.clone(), endorser, signer: signer.clone(), address });
         let upkeep =
             Upkeep::new(node.clone(), custody.clone(), sealed.clone(), fetcher.clone(), peers.clone());
         let upkeep = Arc::new(upkeep);
         let following = Arc::new(Following {
             signer,
-            tls,
+            dialer: dialer.clone(),
             upkeep: upkeep.clone(),
             runtime: Handle::current(),
             tasks: Mutex::new(JoinSet::new()),
+            committers: Mutex::default(),
         });
         // The endorser is part of what following needs, so it learns of it last, and does not own it.
         let _ = joins.set(Arc::downgrade(&following));
@@ -167,10 +168,11 @@ impl Parts {
 /// Followers of all channels.
 struct Following {
     signer: Arc<SigningIdentity>,
-    tls: TlsClient,
+    dialer: Dialer,
     upkeep: Arc<Upkeep<PeerNode>>,
     runtime: Handle,
     tasks: Mutex<JoinSet<()>>,
+    committers: Mutex<Vec<std::thread::JoinHandle<()>>>,
 }
 
 impl Following {
@@ -180,19 +182,30 @@ impl Following {
         let upkeep = self.upkeep.clone();
         let after: AfterCommit =
             Arc::new(move |channel: &Channel, number| look_after(&upkeep, channel, number));
-        // A node that ended between a block's write and its upkeep does the upkeep now; it is idempotent.
-        for number in channel.height().saturating_sub(BLOCKS_LOOKED_AFTER)..channel.height() {
-            after(&channel, BlockNumber(number));
+        // A node that ended between a block's write and its upkeep does the upkeep now; how far it came is on disk.
+        if let Err(fault) = self.upkeep.resume(&*channel) {
+            tracing::error!(channel = %channel.channel(), fault = with_causes(&fault), "reports of earlier blocks were not looked after");
         }
-        let arrivals = committing::start(channel.clone(), after)?;
-        let follower = Follower { channel, arrivals, signer: self.signer.clone(), tls: self.tls.clone() };
+        let (arrivals, committer) = committing::start(channel.clone(), after)?;
+        self.committers.lock().unwrap_or_else(PoisonError::into_inner).push(committer);
+        let (signer, dialer) = (self.signer.clone(), self.dialer.clone());
+        let follower = Follower { channel, arrivals, signer, dialer };
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         tasks.spawn_on(follower.run(), &self.runtime);
         Ok(())
     }
 
-    fn end(&self) {
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
+    /// Ends the followers, and with them their committers, and waits for both.
+    async fn end(&self) {
+        let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        tasks.shutdown().await;
+        let committers = std::mem::take(&mut *self.committers.lock().unwrap_or_else(PoisonError::into_inner));
+        let joined = tokio::task::spawn_blocking(move || {
+            committers.into_iter().filter_map(|committer| committer.join().err()).count()
+        });
+        if joined.await.map_or(true, |panicked| panicked > 0) {
+            tracing::error!("a committer had panicked");
+        }
     }
 }
 

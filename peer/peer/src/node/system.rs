@@ -1,6 +1,7 @@
 //! System chaincodes, as the field's tools call them: `cscc` joins and lists channels, `qscc` reads a ledger.
 //!
-//! They answer members of the peer's own organisation, write no transaction, and need no endorsement.
+//! They answer members of the peer's own organisation, write no transaction, and need no endorsement. What concerns one
+//! channel is for identities that are registered there, what concerns the peer for those that are revoked nowhere.
 
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use transport::Status;
 
 use super::channel::Channel;
 use super::channels::Channels;
+use super::endorser::{registered, revoked_nowhere, serving};
 use super::fault::NodeFault;
 
 /// A call of a system chaincode.
@@ -72,6 +74,7 @@ pub fn answer(
     match call {
         SystemCall::JoinChain(block) => join(block, creator, channels, joined),
         SystemCall::GetChannels => {
+            revoked_nowhere(channels, creator)?;
             let names: Vec<_> = channels
                 .all()
                 .iter()
@@ -79,10 +82,16 @@ pub fn answer(
                 .collect();
             Ok(Bytes::from(json!({ "channels": names }).to_string()))
         }
-        SystemCall::GetChannelConfig(name) => Ok(find(channels, name)?.bundle().config().to_bytes().into()),
-        SystemCall::GetChainInfo(name) => chain_info(find(channels, name)?.as_ref()),
-        SystemCall::GetBlockByNumber(name, number) => block_by_number(find(channels, name)?.as_ref(), number),
-        SystemCall::GetTransactionByID(name, tx_id) => transaction_by_id(find(channels, name)?.as_ref(), tx_id),
+        SystemCall::GetChannelConfig(name) => {
+            Ok(find(channels, name, creator)?.bundle().config().to_bytes().into())
+        }
+        SystemCall::GetChainInfo(name) => chain_info(&*find(channels, name, creator)?),
+        SystemCall::GetBlockByNumber(name, number) => {
+            block_by_number(&*find(channels, name, creator)?, number)
+        }
+        SystemCall::GetTransactionByID(name, tx_id) => {
+            transaction_by_id(&*find(channels, name, creator)?, tx_id)
+        }
         SystemCall::Unknown(call) => Err(Status::unimplemented(format!(
             "there is no system call {call}; there are cscc JoinChain, GetChannels, GetChannelConfig and qscc GetChainInfo, \
              GetBlockByNumber, GetTransactionByID"
@@ -96,6 +105,7 @@ fn join(
     channels: &Channels,
     joined: &Joined,
 ) -> Result<Bytes, Status> {
+    revoked_nowhere(channels, creator)?;
     if !creator.has_role(Role::Admin) {
         return Err(Status::permission_denied(format!(
             "joining a channel needs an administrator of {}; this identity has {}",
@@ -122,9 +132,15 @@ fn join(
     }
 }
 
-fn find(channels: &Channels, name: &str) -> Result<Arc<Channel>, Status> {
+/// A channel that does its work and on which the caller is registered.
+fn find(channels: &Channels, name: &str, creator: &VerifiedIdentity) -> Result<Arc<Channel>, Status> {
     let id = ChannelId::new(name).map_err(|error| Status::invalid_argument(error.to_string()))?;
-    channels.channel(&id).ok_or_else(|| Status::not_found(format!("this peer has not joined channel {name}")))
+    let channel = channels
+        .channel(&id)
+        .ok_or_else(|| Status::not_found(format!("this peer has not joined channel {name}")))?;
+    registered(&channel, &channel.bundle(), creator)?;
+    serving(&channel)?;
+    Ok(channel)
 }
 
 fn chain_info(channel: &Channel) -> Result<Bytes, Status> {

@@ -4,6 +4,7 @@ mod admission;
 mod bad_input;
 mod damage;
 mod one_hospital_down;
+mod one_orderer;
 mod openssl_and_crypto;
 mod patched_peers_share;
 mod report_lifecycle;

@@ -51,9 +51,15 @@ fn text(release: &KeyRelease) -> String {
 
 /// Writes a grant with whatever the forger likes, endorsed by everybody.
 fn forge_grant(world: &World, by: &str, report_id: &TxId, claim: Grant, reads: Vec<KvRead>) {
-    let key = grant_key(report_id, &claim.msp_id);
+    let to = claim.msp_id.to_string();
+    forge_by_call(world, by, &["ShareReport", report_id.as_str(), &to], claim.clone(), reads);
+}
+
+/// The same under any call.
+fn forge_by_call(world: &World, by: &str, args: &[&str], claim: Grant, reads: Vec<KvRead>) {
+    let key = grant_key(&claim.report_id, &claim.msp_id);
     world.commit(by, |_| Call {
-        args: vec!["ShareReport".into()],
+        args: args.iter().map(|arg| (*arg).to_owned()).collect(),
         reads: reads.clone(),
         writes: vec![KvWrite { key: key.clone(), value: json(&claim) }],
     });
@@ -270,6 +276,87 @@ fn a_custodian_releases_a_key_by_what_its_own_blocks_say() {
         let opening = story(&world, &report_id);
         let answer = text(&ask(&world, &hospitals[1], "HospitalC", &report_id, &opening));
         assert!(answer.starts_with(expected), "{name}: {answer}");
+    }
+}
+
+#[test]
+fn a_grant_counts_only_where_the_owner_asked_for_it() {
+    // The owner's user signed that call; colluding endorsers put a grant into its write set.
+    let claim = |shares: &str| {
+        format!(
+            r#"{{"cid":"","binding":"","media_type":"","modality":"CR","perceptual_hash":"","size":0,
+                "sealed_size":0,"patient_ref":"","share_with":[{shares}]}}"#
+        )
+    };
+    let (none, shared) = (claim(""), claim("\"HospitalC\""));
+    let rows: &[(&[&str], &str)] = &[
+        (&["ListReports"], "refused: HospitalC held no grant"),
+        (&["OpenReport", "ID", "treatment"], "refused: HospitalC held no grant"),
+        (&["ShareReport"], "refused: HospitalC held no grant"),
+        (&["ShareReport", "ID", "HospitalB"], "refused: HospitalC held no grant"),
+        (&["ShareReport", "another", "HospitalC"], "refused: HospitalC held no grant"),
+        (&["ShareReport", "ID", "HospitalC", "more"], "refused: HospitalC held no grant"),
+        (&["UnshareReport", "ID", "HospitalC"], "refused: HospitalC held no grant"),
+        (&["UploadReport", &none], "refused: HospitalC held no grant"),
+        (&["UploadReport", &shared], "refused: HospitalC held no grant"),
+        (&["ShareReport", "ID", "HospitalC"], "released"),
+    ];
+    for (args, expected) in rows {
+        let (world, hospitals, report_id) = reported();
+        let args: Vec<&str> =
+            args.iter().map(|arg| if *arg == "ID" { report_id.as_str() } else { *arg }).collect();
+        let grant = Grant {
+            report_id: report_id.clone(),
+            msp_id: msp_id("HospitalC"),
+            live: true,
+            tx_id: report_id.clone(),
+            by_msp: msp_id("HospitalA"),
+            by_poi: String::new(),
+        };
+        forge_by_call(&world, "HospitalA", &args, grant, vec![]);
+        let opening = world.open("HospitalC", &report_id);
+        let answer = text(&ask(&world, &hospitals[1], "HospitalC", &report_id, &opening));
+        assert!(answer.starts_with(expected), "{args:?}: {answer}");
+    }
+}
+
+#[test]
+fn an_upload_grants_to_those_whom_its_claim_names() {
+    let rows = [("HospitalC", "released"), ("HospitalB", "refused: HospitalC held no grant")];
+    for (named, expected) in rows {
+        let world = World::new();
+        let hospitals = Hospital::all(&world);
+        let claim = reports::UploadClaim {
+            cid: examination().cid,
+            binding: examination().binding,
+            media_type: "image/png".into(),
+            modality: "CR".into(),
+            perceptual_hash: String::new(),
+            size: 3,
+            sealed_size: 6,
+            patient_ref: String::new(),
+            share_with: vec![msp_id(named)],
+        };
+        let record = upload_call(&examination(), "HospitalA", &["HospitalB"]);
+        let report_id = world.commit("HospitalA", |tx_id| {
+            let grant = Grant {
+                report_id: tx_id.clone(),
+                msp_id: msp_id("HospitalC"),
+                live: true,
+                tx_id: tx_id.clone(),
+                by_msp: msp_id("HospitalA"),
+                by_poi: String::new(),
+            };
+            let mut call = record(tx_id);
+            call.args[1] = serde_json::to_string(&claim).expect("JSON");
+            call.writes.push(KvWrite { key: grant_key(tx_id, &grant.msp_id), value: json(&grant) });
+            call
+        });
+        let key = DataKey::from_bytes(KEY);
+        hospitals[1].custody.take(&world.channel(), &report_id, &examination().cid, &key).expect("taken");
+        let opening = world.open("HospitalC", &report_id);
+        let answer = text(&ask(&world, &hospitals[1], "HospitalC", &report_id, &opening));
+        assert!(answer.starts_with(expected), "{named}: {answer}");
     }
 }
 

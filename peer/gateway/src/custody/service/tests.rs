@@ -33,8 +33,13 @@ async fn the_gateway_finds_a_key_again_by_its_report() {
     let world = World::new();
     let [owner, other, _] = Hospital::all(&world);
     let report_id = reported(&world, &owner).await;
-    assert!(UploadCustody::holds(&*owner.custody, &report_id).expect("readable"));
-    assert!(!UploadCustody::holds(&*other.custody, &report_id).expect("readable"));
+    let held = |hospital: &Hospital, channel: &ChannelId| {
+        UploadCustody::held(&*hospital.custody, channel, &report_id).expect("readable")
+    };
+    let cid = offchain::Cid::of_raw(b"sealed").to_string();
+    assert_eq!(held(&owner, &world.channel()), Some(cid));
+    assert_eq!(held(&other, &world.channel()), None);
+    assert_eq!(held(&owner, &ChannelId::new("another").expect("a name")), None, "the key is of one channel");
     let again = UploadCustody::take(&*owner.custody, &world.channel(), &report_id, "other", &KEY).await;
     assert_eq!(again.expect_err("another CID").code(), Code::AlreadyExists);
 }
@@ -92,4 +97,46 @@ async fn keys_are_asked_for_by_peers_over_their_own_connections() {
     revoked.extensions_mut().insert(world.certificates[&msp_id("HospitalC")].clone());
     let status = owner.custody_service.request(revoked).await.expect_err("a revoked peer");
     assert_eq!(status.code(), Code::PermissionDenied);
+}
+
+#[tokio::test]
+async fn only_those_who_may_ever_get_a_key_wait_for_the_record_of_an_opening() {
+    let world = World::new();
+    let [owner, ..] = Hospital::all(&world);
+    let report_id = reported(&world, &owner).await;
+    world.grant("HospitalA", &report_id, "HospitalB", true);
+    let unknown = TxId::of(b"nowhere", b"");
+    let rows = [
+        // asker, report, what is answered of an opening that is not committed here
+        ("HospitalA", &report_id, "not committed here"),
+        ("HospitalB", &report_id, "not committed here"),
+        ("HospitalC", &report_id, "knows neither the opening"),
+        ("HospitalA", &unknown, "knows neither the opening"),
+    ];
+    for (asker, report_id, expected) in rows {
+        let open_tx_id = TxId::of(b"not yet", b"");
+        let request =
+            KeyRequest { version: 1, channel: world.channel(), report_id: report_id.clone(), open_tx_id };
+        let signed =
+            sign(world.identity(asker, "peer0"), SigningDomain::KeyRequest, &request).expect("signed");
+        let mut request = Request::new(signed);
+        request.extensions_mut().insert(world.certificates[&msp_id(asker)].clone());
+        let answer = owner.custody_service.request(request).await.expect("an answer").into_inner();
+        let KeyRelease::Unavailable(text) = answer else { panic!("{asker}: {answer:?}") };
+        assert!(text.contains(expected), "{asker}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn one_organisation_does_not_take_the_places_of_another() {
+    let world = World::new();
+    let [owner, ..] = Hospital::all(&world);
+    let service = &owner.custody_service;
+    let turns: Vec<_> =
+        (0..WAITS_MAX).map(|_| service.turn(&msp_id("HospitalC")).expect("a place")).collect();
+    let status = service.turn(&msp_id("HospitalC")).expect_err("no place");
+    assert_eq!(status.code(), Code::ResourceExhausted);
+    drop(service.turn(&msp_id("HospitalB")).expect("its own places"));
+    drop(turns);
+    drop(service.turn(&msp_id("HospitalC")).expect("free again"));
 }

@@ -66,8 +66,6 @@ fn a_key_is_taken_once_and_never_replaced() {
     }
     assert!(custody.holds(&channel("reports"), &tx(1)).expect("readable"));
     assert!(!custody.holds(&channel("other"), &tx(1)).expect("readable"));
-    assert!(custody.holds_on_any_channel(&tx(1)).expect("readable"));
-    assert!(!custody.holds_on_any_channel(&tx(2)).expect("readable"));
 }
 
 #[test]

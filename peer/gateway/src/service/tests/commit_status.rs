@@ -1,6 +1,7 @@
 //! Who may wait for a verdict, and how the wait ends.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use bytes::Bytes;
 use prost::Message as _;
@@ -97,6 +98,20 @@ async fn waiters_are_bounded_and_one_that_leaves_makes_room() {
     assert!(waiting.await.unwrap_err().is_cancelled());
     world.node.commit.notify_one();
     ask(&world, request).await.expect("a place again");
+}
+
+#[tokio::test]
+async fn a_wait_ends_at_its_deadline_and_at_the_clients() {
+    let world =
+        World::with(GatewayLimits { commit_status: Duration::from_millis(20), ..GatewayLimits::default() });
+    let status = ask(&world, question(&world, OWN, "user", |_| {})).await.expect_err("never committed");
+    assert_eq!(status.code(), Code::DeadlineExceeded);
+    let world = World::new();
+    let mut request = Request::new(question(&world, OWN, "user", |_| {}));
+    request.metadata_mut().insert("grpc-timeout", "20m".parse().unwrap());
+    let status = within(world.gateway.commit_status(request)).await.expect_err("never committed");
+    assert_eq!(status.code(), Code::DeadlineExceeded);
+    assert!(status.message().contains("ask again"), "{status:?}");
 }
 
 #[tokio::test]

@@ -125,6 +125,33 @@ async fn an_upload_is_ordered_only_while_its_key_is_in_custody() {
     let status = submit(&world, request.clone()).await.expect_err("no key");
     assert_eq!(status.code(), Code::FailedPrecondition);
     assert!(world.orderers.taken.lock().unwrap().is_empty());
+    *world.custody.held.lock().unwrap() =
+        held.clone().into_iter().map(|(id, (_, key))| (id, ("bafy-another".to_owned(), key))).collect();
+    let status = submit(&world, request.clone()).await.expect_err("the key of another file");
+    assert_eq!(status.code(), Code::FailedPrecondition);
+    assert!(world.orderers.taken.lock().unwrap().is_empty());
     *world.custody.held.lock().unwrap() = held;
     submit(&world, request).await.expect("ordered");
+}
+
+#[tokio::test]
+async fn an_upload_without_a_readable_claim_is_not_ordered() {
+    let world = World::new();
+    for arg in [None, Some("{}"), Some("not JSON")] {
+        let request = prepared(&world, &Call { arg, ..upload() }, &[OWN, "HospitalB"]).await;
+        let status = submit(&world, request).await.expect_err("no claim");
+        assert_eq!(status.code(), Code::InvalidArgument, "{arg:?}: {status:?}");
+        assert!(status.message().contains("claim of an upload"), "{arg:?}: {status:?}");
+    }
+    assert!(world.orderers.taken.lock().unwrap().is_empty());
+}
+
+#[test]
+fn a_cid_is_the_same_in_every_base() {
+    let cid = offchain::Cid::of_raw(b"sealed").to_string();
+    let other = offchain::Cid::of_raw(b"other").to_string();
+    let rows = [(cid.as_str(), true), (other.as_str(), false), ("rubbish", false), ("", false)];
+    for (text, expected) in rows {
+        assert_eq!(super::super::upload::is_same_cid(text, &cid), expected, "{text}");
+    }
 }

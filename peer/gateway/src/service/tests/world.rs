@@ -314,8 +314,8 @@ impl UploadCustody for FakeCustody {
         Ok(())
     }
 
-    fn holds(&self, report_id: &TxId) -> Result<bool, Status> {
-        Ok(self.held.lock().unwrap().contains_key(report_id))
+    fn held(&self, _: &ChannelId, report_id: &TxId) -> Result<Option<String>, Status> {
+        Ok(self.held.lock().unwrap().get(report_id).map(|(cid, _)| cid.clone()))
     }
 }
 
@@ -388,7 +388,11 @@ impl World {
         let draft = ProposalDraft {
             channel: ChannelId::new("reports").unwrap(),
             chaincode: ChaincodeName::new(call.chaincode).unwrap(),
-            args: vec![Bytes::copy_from_slice(call.function.as_bytes())],
+            args: [Some(call.function), call.arg]
+                .into_iter()
+                .flatten()
+                .map(|arg| Bytes::copy_from_slice(arg.as_bytes()))
+                .collect(),
             transient: TransientMap::new(transient),
             creator: creator.serialized(),
             nonce: Bytes::copy_from_slice(call.nonce.as_bytes()),
@@ -416,22 +420,35 @@ pub struct Call<'a> {
     pub user: &'a str,
     pub chaincode: &'a str,
     pub function: &'a str,
+    pub arg: Option<&'a str>,
     pub nonce: &'a str,
     pub transient: &'a [(&'a str, &'a [u8])],
 }
 
 impl Default for Call<'_> {
     fn default() -> Self {
-        Self { org: OWN, user: "user", chaincode: "basic", function: "Put", nonce: "nonce", transient: &[] }
+        Self {
+            org: OWN,
+            user: "user",
+            chaincode: "basic",
+            function: "Put",
+            arg: None,
+            nonce: "nonce",
+            transient: &[],
+        }
     }
 }
 
 pub const DATA_KEY: [u8; 32] = [9; 32];
 
+/// What an upload says of its report.
+pub const CLAIM: &str = r#"{"cid":"bafy-cid","binding":"","media_type":"","modality":"CR","perceptual_hash":"",
+    "size":0,"sealed_size":0,"patient_ref":"","share_with":[]}"#;
+
 /// An upload with everything that belongs to it.
 pub fn upload<'a>() -> Call<'a> {
     let transient: &[(&str, &[u8])] = &[("content_cid", b"bafy-cid"), ("data_key", &DATA_KEY)];
-    Call { chaincode: "reports", function: "UploadReport", transient, ..Call::default() }
+    Call { chaincode: "reports", function: "UploadReport", arg: Some(CLAIM), transient, ..Call::default() }
 }
 
 /// A test that waits for ever says so.

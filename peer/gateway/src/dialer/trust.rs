@@ -1,0 +1,58 @@
+//! Whom the dialler believes: one TLS client an organisation, with exactly the TLS roots that the configuration in force
+//! gives that organisation. Other roots make another client, so that a change of the configuration holds for the next call.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use bytes::Bytes;
+use configtx::ConfigBundle;
+use protocol::{Digest, MspId};
+use transport::{TlsClient, TrustRoots};
+
+/// Organisations with their roots that are remembered; far more than any consortium has. Beyond it all are forgotten.
+const CLIENTS_MAX: usize = 1_024;
+
+/// An organisation and the digest of its TLS roots.
+pub(super) type Trusted = (MspId, Digest);
+
+/// The clients, made when they are first needed.
+pub(super) struct OrganizationClients {
+    identity: TlsClient,
+    clients: Mutex<BTreeMap<Trusted, TlsClient>>,
+}
+
+impl OrganizationClients {
+    /// Takes who dials; whom that client believes is of no account here.
+    pub(super) const fn new(identity: TlsClient) -> Self {
+        Self { identity, clients: Mutex::new(BTreeMap::new()) }
+    }
+
+    /// The client that believes the nodes of an organisation and nobody else.
+    ///
+    /// # Errors
+    /// A text where the channel does not have the organisation, or no usable TLS roots of it.
+    pub(super) fn of(&self, bundle: &ConfigBundle, msp_id: &MspId) -> Result<(Trusted, TlsClient), String> {
+        let organization =
+            bundle.organization(msp_id).ok_or_else(|| format!("the channel has no organisation {msp_id}"))?;
+        let roots = &organization.msp.tls_root_certs;
+        let trusted = (msp_id.clone(), digest_of(roots));
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(&trusted) {
+            return Ok((trusted, client.clone()));
+        }
+        let roots = TrustRoots::new(roots.clone())
+            .map_err(|error| format!("the TLS roots of {msp_id} in the configuration: {error}"))?;
+        if clients.len() >= CLIENTS_MAX {
+            clients.clear();
+        }
+        let client = self.identity.believing(&roots);
+        clients.insert(trusted.clone(), client.clone());
+        Ok((trusted, client))
+    }
+}
+
+/// Digest of the digests: no two lists of certificates run into the same bytes.
+fn digest_of(roots: &[Bytes]) -> Digest {
+    let digests: Vec<u8> = roots.iter().flat_map(|root| Digest::of(root).0).collect();
+    Digest::of(&digests)
+}
