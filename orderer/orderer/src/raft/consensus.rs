@@ -4,8 +4,7 @@
 //! is stamped too far ahead of the own clock is refused here, before openraft sees it: no majority, no such block.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -20,7 +19,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use tokio::sync::watch;
 
-use super::log_store::LogStore;
+use super::log_store::{Flusher, LogStore};
 use super::messages::{self, AppendAnswer, AppendMessage, SnapshotMessage, VoteAnswer, VoteMessage};
 use super::network::Network;
 use super::record::{EntryContent, VoteRecord};
@@ -78,8 +77,8 @@ pub struct RaftConsensus {
     clocks: Arc<Clocks>,
     id: NodeId,
     leadership: watch::Receiver<Leadership>,
-    /// Taken when it is waited for.
-    log_thread: Mutex<Option<JoinHandle<()>>>,
+    /// Whether the library still holds the log.
+    log_in_use: Weak<Flusher>,
 }
 
 impl RaftConsensus {
@@ -93,7 +92,8 @@ impl RaftConsensus {
         let id = node_id(chain.consenter());
         let count = chain.bundle().config().orderer.consenters.len();
         let config = Arc::new(config(chain.channel().as_str()).validate().map_err(|error| library(&error))?);
-        let (log, log_thread) = LogStore::new(chain.store().clone()).map_err(RaftFault::Thread)?;
+        let log = LogStore::new(chain.store().clone()).map_err(RaftFault::Thread)?;
+        let log_in_use = log.in_use();
         let state_machine = StateMachine::open(Arc::clone(&chain))?;
         let network = Network { channel: chain.channel().clone(), consenters, clocks: Arc::clone(&clocks) };
         let raft =
@@ -110,7 +110,7 @@ impl RaftConsensus {
             }
         }
         let leadership = follow(&raft);
-        Ok(Self { raft, clocks, id, leadership, log_thread: Mutex::new(Some(log_thread)) })
+        Ok(Self { raft, clocks, id, leadership, log_in_use })
     }
 
     async fn answer(&self, target: u64, message: RaftMessage) -> Result<Bytes, String> {
@@ -186,11 +186,9 @@ impl OrderingBackend for RaftConsensus {
             if let Err(error) = self.raft.shutdown().await {
                 tracing::warn!(%error, "consensus did not stop cleanly");
             }
-            // The library drops its log when its last task ends. A thread that still held the database while the process
-            // ends would meet it torn down.
-            let thread = self.log_thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+            // The library drops its log when its last task ends; the database must be closed before the process ends.
             let ends_at = Instant::now() + LOG_END_DEADLINE;
-            while thread.as_ref().is_some_and(|thread| !thread.is_finished()) && Instant::now() < ends_at {
+            while self.log_in_use.strong_count() > 0 && Instant::now() < ends_at {
                 tokio::time::sleep(LOG_END_CHECK).await;
             }
         }

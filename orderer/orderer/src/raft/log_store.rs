@@ -8,6 +8,7 @@ use std::fmt::Debug;
 use std::io;
 use std::ops::{Bound, ControlFlow, RangeBounds};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 
 use openraft::storage::{LogFlushed, RaftLogStorage};
@@ -44,25 +45,59 @@ const FLUSHES_MAX: usize = 1024;
 
 type Fault = StorageIOError<NodeId>;
 
+/// The thread that waits for the disk. It ends before the last clone of its log is gone: a thread that closed the database
+/// while the process ends would meet it torn down.
+pub struct Flusher {
+    /// Taken when the log is dropped.
+    flushes: Option<SyncSender<LogFlushed<RaftTypes>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Flusher {
+    /// Hands an append to the thread; gives it back where too many wait already.
+    fn refused(&self, callback: LogFlushed<RaftTypes>) -> Option<LogFlushed<RaftTypes>> {
+        let Some(flushes) = &self.flushes else { return Some(callback) };
+        match flushes.try_send(callback) {
+            Ok(()) => None,
+            Err(TrySendError::Full(callback) | TrySendError::Disconnected(callback)) => Some(callback),
+        }
+    }
+}
+
+impl Drop for Flusher {
+    fn drop(&mut self) {
+        self.flushes = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic there was its own end; nobody waits for its answers any more.
+            let _ = thread.join();
+        }
+    }
+}
+
 /// The log and the vote of one channel. Clones share the store.
 #[derive(Clone)]
 pub struct LogStore {
     store: Store,
-    flushes: SyncSender<LogFlushed<RaftTypes>>,
+    flusher: Arc<Flusher>,
 }
 
 impl LogStore {
-    /// The log in a store that was opened with [`LOG_FAMILIES`]; starts the thread that waits for the disk. It ends with
-    /// the last clone; a process that ends before it did may end in the middle of a write.
+    /// The log in a store that was opened with [`LOG_FAMILIES`]; starts the thread that waits for the disk.
     ///
     /// # Errors
     /// The system's, where it starts no thread.
-    pub fn new(store: Store) -> io::Result<(Self, JoinHandle<()>)> {
+    pub fn new(store: Store) -> io::Result<Self> {
         let (flushes, waiting) = sync_channel(FLUSHES_MAX);
         let disk = store.clone();
         let body = move || flush_all(&disk, &waiting);
         let thread = std::thread::Builder::new().name("raft-log".to_owned()).spawn(body)?;
-        Ok((Self { store, flushes }, thread))
+        let flusher = Flusher { flushes: Some(flushes), thread: Some(thread) };
+        Ok(Self { store, flusher: Arc::new(flusher) })
+    }
+
+    /// Tells by its count whether a clone of this log is still in use.
+    pub fn in_use(&self) -> Weak<Flusher> {
+        Arc::downgrade(&self.flusher)
     }
 
     fn record<T: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, AnyError> {
@@ -225,13 +260,10 @@ impl RaftLogStorage<RaftTypes> for LogStore {
         }
         let written = self.store.write(&batch, Durability::Unsynced);
         written.map_err(|error| StorageIOError::write_logs(AnyError::new(&error)))?;
-        match self.flushes.try_send(callback) {
-            Ok(()) => Ok(()),
-            Err(TrySendError::Full(callback) | TrySendError::Disconnected(callback)) => {
-                callback.log_io_completed(flush(&self.store).map_err(io::Error::other));
-                Ok(())
-            }
+        if let Some(callback) = self.flusher.refused(callback) {
+            callback.log_io_completed(flush(&self.store).map_err(io::Error::other));
         }
+        Ok(())
     }
 
     async fn truncate(&mut self, log_id: LogId<NodeId>) -> Result<(), StorageFault> {

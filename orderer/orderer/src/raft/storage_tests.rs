@@ -34,7 +34,7 @@ impl StoreBuilder<RaftTypes, LogStore, StateMachine, TempDir> for Builder {
     async fn build(&self) -> Result<(TempDir, LogStore, StateMachine), StorageFault> {
         let folder = TempDir::new().expect("a folder");
         let chain = reopen(&self.world, open(folder.path()));
-        let log = LogStore::new(chain.store().clone()).expect("a thread").0;
+        let log = LogStore::new(chain.store().clone()).expect("a thread");
         Ok((folder, log, StateMachine::open(chain).expect("a state machine")))
     }
 }
@@ -52,7 +52,7 @@ fn entry(index: u64, bytes: usize) -> Entry<RaftTypes> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_to_a_follower_is_bounded_in_bytes_and_never_empty() {
     let folder = TempDir::new().expect("a folder");
-    let mut log = LogStore::new(open(folder.path())).expect("a thread").0;
+    let mut log = LogStore::new(open(folder.path())).expect("a thread");
     let entries: Vec<_> =
         (0..10).map(|index| entry(index, if index == 7 { 5 << 20 } else { 1 << 20 })).collect();
     log.blocking_append(entries).await.expect("appended");
@@ -77,7 +77,7 @@ async fn log_vote_and_purge_survive_a_restart() {
     let folder = TempDir::new().expect("a folder");
     let vote = Vote::new_committed(7, 3);
     {
-        let mut log = LogStore::new(open(folder.path())).expect("a thread").0;
+        let mut log = LogStore::new(open(folder.path())).expect("a thread");
         log.blocking_append((1..=9).map(|index| entry(index, 10))).await.expect("appended");
         log.save_vote(&vote).await.expect("saved");
         log.truncate(log_id(1, 1, 8)).await.expect("truncated");
@@ -98,7 +98,7 @@ fn reopened(folder: &std::path::Path) -> LogStore {
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
     loop {
         match Store::open(folder, &families(), StoreOptions::new("orderer", 1)) {
-            Ok(store) => return LogStore::new(store).expect("a thread").0,
+            Ok(store) => return LogStore::new(store).expect("a thread"),
             Err(error) => assert!(std::time::Instant::now() < deadline, "{error}"),
         }
         std::thread::yield_now();
