@@ -183,6 +183,11 @@ pub struct VerifiedSignature {
 }
 
 impl VerifiedSignature {
+    /// For a signature that held before.
+    pub(crate) fn remembered(identity: &VerifiedIdentity) -> Self {
+        Self { identity: identity.clone() }
+    }
+
     /// Who signed.
     #[must_use]
     pub fn identity(&self) -> &VerifiedIdentity {

@@ -3,7 +3,9 @@
 //! It is built once for each configuration block and then only read. A bundle exists only where every rule holds, so
 //! that no reader checks again.
 
-use msp::{IdentityRejection, MspSet, VerifiedIdentity};
+use msp::{
+    IdentityRejection, KnownSignatures, MspSet, SignatureRejection, VerifiedIdentity, VerifiedSignature,
+};
 use policy::CompiledPolicy;
 use protocol::{BlockSignature, ChannelConfig, Digest, MspId, Organization};
 
@@ -23,6 +25,7 @@ pub struct ConfigBundle {
     policies: Policies,
     consenters: ConsenterSet,
     identities: KnownIdentities,
+    signatures: KnownSignatures,
 }
 
 impl ConfigBundle {
@@ -43,7 +46,8 @@ impl ConfigBundle {
             None => ConsenterSet::default(),
         };
         if let (Some(msps), true) = (msps, problems.is_empty()) {
-            return Ok(Self { config, msps, policies, consenters, identities: KnownIdentities::default() });
+            let (identities, signatures) = (KnownIdentities::default(), KnownSignatures::default());
+            return Ok(Self { config, msps, policies, consenters, identities, signatures });
         }
         // Without organisations there is at least one problem, so this always answers the error.
         Err(problems.into_result().err().unwrap_or(ConfigError { problems: Vec::new() }))
@@ -68,6 +72,25 @@ impl ConfigBundle {
     /// [`IdentityRejection`] with the first rule that the identity breaks.
     pub fn identify(&self, serialized: &[u8], at_ms: u64) -> Result<VerifiedIdentity, IdentityRejection> {
         self.identities.identify(&self.msps, serialized, at_ms)
+    }
+
+    /// Proof that `identity` signed `message`. Answers as [`VerifiedIdentity::verify`], and checks nothing twice.
+    ///
+    /// # Errors
+    /// [`SignatureRejection`]: malformed, or not made by this key over this message.
+    pub fn verify(
+        &self,
+        identity: &VerifiedIdentity,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<VerifiedSignature, SignatureRejection> {
+        self.signatures.verify(identity, message, signature)
+    }
+
+    /// The signatures that held here, for a node that remembers its own.
+    #[must_use]
+    pub const fn known_signatures(&self) -> &KnownSignatures {
+        &self.signatures
     }
 
     /// The policy at a path, such as [`paths::APPLICATION_WRITERS`]; `None` where none stands and none by default.

@@ -150,10 +150,8 @@ pub fn admit(
     at_ms: u64,
 ) -> Result<Admitted, BroadcastRejection> {
     let (Inspected { tx_id, size }, parts) = inspected(envelope, bundle.config())?;
-    let creator = bundle
-        .msps()
-        .identify(&parts.signature_header.creator, at_ms)
-        .map_err(BroadcastRejection::Creator)?;
+    let creator =
+        bundle.identify(&parts.signature_header.creator, at_ms).map_err(BroadcastRejection::Creator)?;
     let signature = creator
         .verify(&parts.envelope.payload, &parts.envelope.signature)
         .map_err(BroadcastRejection::Signature)?;

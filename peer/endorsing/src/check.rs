@@ -74,8 +74,9 @@ pub fn check_proposal(
     }
     check_fresh(&proposal, now_ms)?;
     let creator = bundle.identify(&proposal.creator, now_ms).map_err(ProposalRejection::Creator)?;
-    let signature =
-        creator.verify(&signed.proposal_bytes, &signed.signature).map_err(ProposalRejection::Signature)?;
+    let signature = bundle
+        .verify(&creator, &signed.proposal_bytes, &signed.signature)
+        .map_err(ProposalRejection::Signature)?;
     let writers = bundle
         .policy(paths::APPLICATION_WRITERS)
         .ok_or_else(|| ProposalRejection::NoWriters { channel: config.channel.clone() })?;

@@ -45,11 +45,10 @@ pub(crate) fn signer(
 ) -> Result<VerifiedIdentity, Status> {
     let bundle = ledger.bundle();
     let identity = bundle
-        .msps()
         .identify(&request.signer, now_ms)
         .map_err(|rejection| Status::unauthenticated(format!("the signer is not accepted: {rejection}")))?;
-    identity
-        .verify(&SignedRequest::signed_bytes(request.domain, &request.payload), &request.signature)
+    bundle
+        .verify(&identity, &SignedRequest::signed_bytes(request.domain, &request.payload), &request.signature)
         .map_err(|rejection| Status::unauthenticated(format!("the request's signature: {rejection}")))?;
     require_active(ledger, &identity)?;
     Ok(identity)

@@ -109,7 +109,7 @@ fn transaction(
     let bad_creator = |reason: String| Flaw::new(TxValidationCode::BadCreatorSignature, reason);
     let identity = bundle.identify(&signed.creator, examined.at_ms);
     let creator = identity.map_err(|rejection| bad_creator(rejection.to_string()))?;
-    let signature = creator.verify(&signed.payload, &signed.signature);
+    let signature = bundle.verify(&creator, &signed.payload, &signed.signature);
     signature.map_err(|rejection| bad_creator(rejection.to_string()))?;
     examined.tx_id = Some(signed.tx_id.clone());
     examined.creator = Some(creator.clone());
@@ -139,7 +139,7 @@ fn endorsements(
             continue;
         }
         let message = [&parsed.endorsed[..], &endorsement.endorser[..]].concat();
-        match identity.verify(&message, &endorsement.signature) {
+        match bundle.verify(&identity, &message, &endorsement.signature) {
             Ok(signature) => held.push(signature),
             Err(rejection) => passed_over.push(format!("endorsement {place}: {rejection}")),
         }

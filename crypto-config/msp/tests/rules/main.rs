@@ -7,4 +7,5 @@ mod fabric_trees;
 mod fixture;
 mod folders;
 mod identities;
+mod known_signatures;
 mod signatures;

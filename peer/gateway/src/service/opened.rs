@@ -132,11 +132,10 @@ pub(super) fn signed_by(
         return Err(Status::invalid_argument(text));
     }
     let identity = bundle
-        .msps()
         .identify(identity, now_ms)
         .map_err(|rejection| Status::permission_denied(format!("the identity is refused: {rejection}")))?;
-    identity
-        .verify(message, signature)
+    bundle
+        .verify(&identity, message, signature)
         .map_err(|rejection| Status::permission_denied(format!("the signature is refused: {rejection}")))
 }
 

@@ -1,0 +1,164 @@
+//! Remembers signatures that held, so that a node checks none twice.
+//!
+//! A transaction's signatures meet a peer more than once: at endorsement or submission, and again in its block. What is
+//! remembered is that a key signed a message, which depends on no time, configuration or ledger; who may act is asked
+//! anew each time. Only a signature that was verified here, or made here by a key in memory, is remembered, never a
+//! refusal. A digest stands for key, message and signature, so that nothing of them is kept.
+
+use std::{
+    collections::BTreeSet,
+    fmt, mem,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use bytes::Bytes;
+use protocol::{MspId, Poi};
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    error::SigningError,
+    identity::{VerifiedIdentity, VerifiedSignature},
+    rejection::SignatureRejection,
+    signing::{Signer, SigningIdentity},
+};
+
+/// Signatures of one generation: those of some ten thousand transactions, more than wait for their block at a time. Two
+/// generations are kept, 3 MB at most.
+const GENERATION_MAX: usize = 32_768;
+
+type Seen = [u8; 32];
+
+/// A bounded memory of signatures that held. Safe to share between threads.
+#[derive(Default)]
+pub struct KnownSignatures {
+    generations: Mutex<Generations>,
+}
+
+#[derive(Default)]
+struct Generations {
+    current: BTreeSet<Seen>,
+    before: BTreeSet<Seen>,
+}
+
+impl Generations {
+    fn has(&self, seen: &Seen) -> bool {
+        self.current.contains(seen) || self.before.contains(seen)
+    }
+
+    fn add(&mut self, seen: Seen) {
+        if self.current.len() >= GENERATION_MAX {
+            self.before = mem::take(&mut self.current);
+        }
+        self.current.insert(seen);
+    }
+}
+
+impl KnownSignatures {
+    /// Proof that `identity` signed `message`: from memory, or as [`VerifiedIdentity::verify`], and then remembered.
+    ///
+    /// # Errors
+    /// As [`VerifiedIdentity::verify`].
+    pub fn verify(
+        &self,
+        identity: &VerifiedIdentity,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<VerifiedSignature, SignatureRejection> {
+        let seen = digest(identity.poi(), message, signature);
+        if self.lock().has(&seen) {
+            return Ok(VerifiedSignature::remembered(identity));
+        }
+        // The lock is not held meanwhile: others check beside this one.
+        let verified = identity.verify(message, signature)?;
+        self.lock().add(seen);
+        Ok(verified)
+    }
+
+    /// The same signer, whose signatures are remembered. For a key in memory only: what another device answers is
+    /// verified like everybody's.
+    #[must_use]
+    pub const fn remembering<'a>(&'a self, signer: &'a SigningIdentity) -> RememberingSigner<'a> {
+        RememberingSigner { known: self, signer }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Generations> {
+        self.generations.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A signer in memory together with the memory of its signatures.
+#[derive(Debug)]
+pub struct RememberingSigner<'a> {
+    known: &'a KnownSignatures,
+    signer: &'a SigningIdentity,
+}
+
+impl Signer for RememberingSigner<'_> {
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SigningError> {
+        let signature = self.signer.sign(message);
+        self.known.lock().add(digest(self.signer.poi(), message, &signature));
+        Ok(signature)
+    }
+
+    fn serialized_identity(&self) -> Bytes {
+        self.signer.serialized()
+    }
+
+    fn msp_id(&self) -> &MspId {
+        self.signer.msp_id()
+    }
+}
+
+impl fmt::Debug for KnownSignatures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KnownSignatures { .. }")
+    }
+}
+
+/// Key, lengths and contents: no two triples have one input.
+fn digest(poi: Poi, message: &[u8], signature: &[u8]) -> Seen {
+    let length = |bytes: &[u8]| (bytes.len() as u64).to_be_bytes();
+    let mut hash = Sha256::new();
+    hash.update(poi.as_bytes());
+    hash.update(length(message));
+    hash.update(message);
+    hash.update(length(signature));
+    hash.update(signature);
+    hash.finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_generations_are_remembered_and_the_third_last_is_not() {
+        let mut generations = Generations::default();
+        let seen = |number: usize| -> Seen {
+            let mut seen = [0; 32];
+            seen[..8].copy_from_slice(&(number as u64).to_be_bytes());
+            seen
+        };
+        for number in 0..=2 * GENERATION_MAX {
+            generations.add(seen(number));
+            assert!(generations.current.len() + generations.before.len() <= 2 * GENERATION_MAX);
+        }
+        let rows = [
+            ("the newest", 2 * GENERATION_MAX, true),
+            ("the first of the generation before", GENERATION_MAX, true),
+            ("one of the first generation", 0, false),
+        ];
+        for (name, number, is_known) in rows {
+            assert_eq!(generations.has(&seen(number)), is_known, "{name}");
+        }
+    }
+
+    #[test]
+    fn no_two_triples_share_a_digest() {
+        let (a, b) = (Poi::from_digest([1; 32]), Poi::from_digest([2; 32]));
+        let rows =
+            [digest(a, b"ab", b"c"), digest(a, b"a", b"bc"), digest(b, b"ab", b"c"), digest(a, b"ab", b"d")];
+        let distinct: BTreeSet<Seen> = rows.into();
+        assert_eq!(distinct.len(), rows.len());
+    }
+}
