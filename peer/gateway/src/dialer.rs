@@ -8,6 +8,7 @@
 //! proposals must not reach another member of the channel that took over a host name.
 
 mod broadcast;
+mod broadcast_stream;
 mod trust;
 
 pub(crate) use broadcast::name as status_name;
@@ -23,13 +24,13 @@ use endorsing::is_success;
 use futures_util::future::{BoxFuture, join_all};
 use prost::Message as _;
 use protocol::fabric::{BroadcastResponse, Envelope, ErrorDetail, ProposalResponse, SerializedIdentity};
-use protocol::{Endpoint, MspId};
+use protocol::{ChannelId, Endpoint, MspId};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
-use transport::services::broadcast::AtomicBroadcastClient;
 use transport::services::endorser::EndorserClient;
 use transport::{Channel, Code, Status, TlsClient};
 
+use broadcast_stream::BroadcastStream;
 use trust::{OrganizationClients, Trusted};
 
 use crate::service::{
@@ -65,9 +66,19 @@ struct Line {
     channel: Channel,
     calls: Arc<Semaphore>,
     failed_at: Arc<Mutex<Option<Instant>>>,
+    /// Streams of envelopes, by channel: one channel that waits for its leader holds up no other.
+    streams: Arc<Mutex<BTreeMap<ChannelId, BroadcastStream>>>,
 }
 
 impl Line {
+    /// The open stream of a channel's envelopes; a new one where there is none.
+    fn stream(&self, channel: &ChannelId) -> BroadcastStream {
+        let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        streams.retain(|_, stream| stream.is_open());
+        let open = || BroadcastStream::open(self.channel.clone());
+        streams.entry(channel.clone()).or_insert_with(open).clone()
+    }
+
     fn is_suspect(&self) -> bool {
         let failed_at = *self.failed_at.lock().unwrap_or_else(PoisonError::into_inner);
         failed_at.is_some_and(|at| at.elapsed() < SUSPECT_FOR)
@@ -212,7 +223,8 @@ impl Dialer {
                 Some((msp_id, _)) => self.line(bundle, msp_id, &endpoint),
                 None => Err("it is no orderer of the channel".to_owned()),
             };
-            async move { broadcast_once(&line?, envelope.clone(), deadline).await }
+            let channel = &bundle.config().channel;
+            async move { broadcast_once(&line?, channel, envelope.clone(), deadline).await }
         };
         broadcast::until_decided(round, send, failure, deadline).await
     }
@@ -231,6 +243,7 @@ impl Dialer {
             channel: client.connect(endpoint),
             calls: Arc::new(Semaphore::new(CALLS_MAX)),
             failed_at: Arc::default(),
+            streams: Arc::default(),
         };
         lines.insert(node, line.clone());
         Ok(line)
@@ -392,17 +405,14 @@ fn check_endorsement(msp_id: &MspId, response: ProposalResponse) -> Result<Propo
 /// One envelope to one orderer.
 async fn broadcast_once(
     line: &Line,
+    channel: &ChannelId,
     envelope: Envelope,
     deadline: Instant,
 ) -> Result<BroadcastResponse, String> {
     let _permit = line.enter()?;
     let deadline = deadline.min(Instant::now() + BROADCAST_ATTEMPT_MAX);
-    let client = AtomicBroadcastClient::new(line.channel.clone());
-    let answer = async {
-        let mut answers = client.broadcast(tokio_stream::once(envelope)).await?.into_inner();
-        answers.message().await?.ok_or_else(|| Status::unavailable("it closed the stream without an answer"))
-    };
-    called(line, deadline, answer).await.map_err(|status| told(&status))
+    let stream = line.stream(channel);
+    called(line, deadline, stream.send(envelope)).await.map_err(|status| told(&status))
 }
 
 /// Waits for a call until the deadline and remembers whether the endpoint was reached.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use configtx::ConfigBundle;
 use futures_util::StreamExt as _;
+use futures_util::future::join_all;
 use issuing::{CaProfile, CertificateAuthority, SigningKeyPair, Subject, SubjectAltName, TlsProfile};
 use msp::SigningIdentity;
 use protocol::fabric::{self, BroadcastResponse, Envelope, ProposalResponse, SignedProposal};
@@ -109,7 +110,9 @@ struct TestNode {
     signer: SigningIdentity,
     does: Does,
     /// Envelopes that it refuses with `SERVICE_UNAVAILABLE` before it takes one.
-    elections: AtomicU64,
+    elections: Arc<AtomicU64>,
+    /// Streams opened so far.
+    streams: AtomicU64,
 }
 
 impl TestNode {
@@ -119,7 +122,8 @@ impl TestNode {
             bundle,
             signer: world.network.orgs[org].issue("peer9", "peer"),
             does,
-            elections: AtomicU64::new(0),
+            elections: Arc::default(),
+            streams: AtomicU64::new(0),
         }
     }
 }
@@ -138,16 +142,20 @@ impl AtomicBroadcast for TestNode {
         &self,
         request: Request<Streaming<Envelope>>,
     ) -> Result<Response<ResponseStream<BroadcastResponse>>, Status> {
-        let is_election = self
-            .elections
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
-            .is_ok();
-        let status = if is_election { fabric::Status::ServiceUnavailable } else { fabric::Status::Success };
+        let stream = self.streams.fetch_add(1, Ordering::SeqCst) + 1;
+        let elections = Arc::clone(&self.elections);
         let answers = request.into_inner().map(move |envelope| {
-            envelope.map(|envelope| BroadcastResponse {
-                status: status.into(),
-                info: format!("{} bytes", envelope.payload.len()),
-            })
+            let envelope = envelope?;
+            if envelope.payload[..] == *b"end" {
+                return Err(Status::aborted("this stream ends"));
+            }
+            let is_election = elections
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
+                .is_ok();
+            let status =
+                if is_election { fabric::Status::ServiceUnavailable } else { fabric::Status::Success };
+            let info = format!("{} bytes on stream {stream}", envelope.payload.len());
+            Ok(BroadcastResponse { status: status.into(), info })
         });
         Ok(Response::new(Box::pin(answers)))
     }
@@ -258,8 +266,10 @@ async fn two_endorsements_are_of_two_peers() {
 #[tokio::test]
 async fn an_envelope_outlives_a_dead_orderer_and_an_election() {
     let (world, tls) = (World::new(), Authority::new());
-    let electing =
-        TestNode { elections: AtomicU64::new(3), ..TestNode::of(&world, "HospitalB", Does::Endorse) };
+    let electing = TestNode {
+        elections: Arc::new(AtomicU64::new(3)),
+        ..TestNode::of(&world, "HospitalB", Does::Endorse)
+    };
     let (living, _stop) = tls.orderer(electing).await;
     let (dead, dead_too) = (nowhere().await, nowhere().await);
     let bundle = bundle(&world, &tls, &[local(1)], &[dead.clone(), living.clone(), dead_too]);
@@ -267,9 +277,42 @@ async fn an_envelope_outlives_a_dead_orderer_and_an_election() {
     let envelope = Envelope { payload: Bytes::from_static(b"12345"), signature: Bytes::new() };
     let deadline = Instant::now() + Duration::from_secs(20);
     let verdict = within(dialer.broadcast(&bundle, &envelope, deadline)).await.expect("a verdict");
-    assert_eq!((verdict.status, verdict.info.as_str()), (fabric::Status::Success, "5 bytes"));
+    assert_eq!((verdict.status, verdict.info.as_str()), (fabric::Status::Success, "5 bytes on stream 1"));
     assert_eq!(verdict.address, living.to_string());
     assert_eq!(dialer.orderers_of(&bundle)[0].0, living, "the dead are asked last");
+}
+
+#[tokio::test]
+async fn envelopes_share_a_stream_are_answered_in_order_and_outlive_its_end() {
+    let (world, tls) = (World::new(), Authority::new());
+    let (orderer, _stop) = tls.orderer(TestNode::of(&world, "HospitalB", Does::Endorse)).await;
+    let bundle = bundle(&world, &tls, &[local(1)], std::slice::from_ref(&orderer));
+    let dialer = tls.dialer();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let send = |payload: Vec<u8>| {
+        let (dialer, bundle) = (&dialer, &bundle);
+        async move {
+            let envelope = Envelope { payload: payload.into(), signature: Bytes::new() };
+            dialer.broadcast(bundle, &envelope, deadline).await
+        }
+    };
+    let infos = |first: usize, stream: u64| -> Vec<String> {
+        (first..first + 40).map(|bytes| format!("{bytes} bytes on stream {stream}")).collect()
+    };
+    let all = |first: usize| join_all((first..first + 40).map(|bytes| send(vec![0; bytes])));
+    let found: Vec<String> =
+        within(all(1)).await.into_iter().map(|verdict| verdict.expect("a verdict").info).collect();
+    assert_eq!(found, infos(1, 1), "each caller has its own answer");
+    let soon = Instant::now() + Duration::from_millis(100);
+    let last = Envelope { payload: Bytes::from_static(b"end"), signature: Bytes::new() };
+    let nobody = within(dialer.broadcast(&bundle, &last, soon)).await.expect_err("the stream ended");
+    assert!(nobody.failures[0].message.contains("this stream ends"), "{nobody:?}");
+    let verdict = within(send(vec![0; 7])).await.expect("a new stream");
+    let stream: u64 =
+        verdict.info.rsplit(' ').next().and_then(|number| number.parse().ok()).expect("a number");
+    assert!(stream > 1, "{verdict:?}");
+    let found = within(send(vec![0; 8])).await.expect("the same new stream");
+    assert_eq!(found.info, format!("8 bytes on stream {stream}"));
 }
 
 #[tokio::test]
