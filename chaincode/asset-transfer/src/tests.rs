@@ -30,6 +30,21 @@ impl StateReader for Memory {
 }
 
 fn run(args: &[&str]) -> (Result<String, i32>, Vec<(String, Option<String>)>) {
+    let (answer, stub) = simulated(args);
+    let writes = stub.finish().rwset.namespaces.into_iter().flat_map(|namespace| namespace.writes);
+    let text = |value: Bytes| String::from_utf8(value.to_vec()).expect("text");
+    (
+        answer.map(text).map_err(|error| error.status),
+        writes.map(|write| (write.key, write.value.map(text))).collect(),
+    )
+}
+
+fn reads(args: &[&str]) -> Vec<String> {
+    let namespaces = simulated(args).1.finish().rwset.namespaces.into_iter();
+    namespaces.flat_map(|namespace| namespace.reads).map(|read| read.key).collect()
+}
+
+fn simulated(args: &[&str]) -> (Result<Bytes, ChaincodeError>, Simulation) {
     let one = r#"{"AppraisedValue":300,"Color":"blue","ID":"a1","Owner":"Tomoko","Size":5}"#;
     let state = BTreeMap::from([("a1".to_owned(), Bytes::from(one))]);
     let invocation = Invocation {
@@ -54,13 +69,7 @@ fn run(args: &[&str]) -> (Result<String, i32>, Vec<(String, Option<String>)>) {
         Arc::new(NoDeadline),
         SimulationLimits::default(),
     );
-    let answer = AssetTransfer.invoke(&mut stub);
-    let writes = stub.finish().rwset.namespaces.into_iter().flat_map(|namespace| namespace.writes);
-    let text = |value: Bytes| String::from_utf8(value.to_vec()).expect("text");
-    (
-        answer.map(text).map_err(|error| error.status),
-        writes.map(|write| (write.key, write.value.map(text))).collect(),
-    )
+    (AssetTransfer.invoke(&mut stub), stub)
 }
 
 #[test]
@@ -76,6 +85,9 @@ fn each_function_answers_and_writes_as_the_sample_does() {
         (&["CreateAsset", "a2", "red", "two", "Brad", "7"], Err(400), &[]),
         (&["CreateAsset", "a2"], Err(400), &[]),
         (&["CreateAsset", "", "red", "2", "Brad", "7"], Err(400), &[]),
+        (&["PutAsset", "a1", "red", "2", "Brad", "7"], Ok(RED), &[("a1", Some(RED))]),
+        (&["PutAsset", "a2", "red", "2", "Brad", "7"], Ok(NEW), &[("a2", Some(NEW))]),
+        (&["PutAsset", "a2", "red", "2", "Brad"], Err(400), &[]),
         (&["ReadAsset", "a1"], Ok(A1), &[]),
         (&["ReadAsset", "a9"], Err(404), &[]),
         (&["UpdateAsset", "a1", "red", "2", "Brad", "7"], Ok(RED), &[("a1", Some(RED))]),
@@ -95,6 +107,11 @@ fn each_function_answers_and_writes_as_the_sample_does() {
         let written: Vec<_> = written.iter().map(|(key, value)| (key.as_str(), value.as_deref())).collect();
         assert_eq!(written, *writes, "{args:?}");
     }
+    assert!(
+        reads(&["PutAsset", "a1", "red", "2", "Brad", "7"]).is_empty(),
+        "a put meets no other transaction"
+    );
+    assert_eq!(reads(&["UpdateAsset", "a1", "red", "2", "Brad", "7"]), ["a1"]);
     assert_eq!(run(&["GetAllAssets"]).0, Ok(format!("[{A1}]")));
     assert_eq!(run(&["InitLedger"]).1.len(), 3);
 }

@@ -15,7 +15,7 @@ pub use binaries::binary;
 pub use cli::{CliOutput, User};
 pub use hospital::Hospital;
 pub use material::make_crypto;
-pub use network::{Network, NetworkOptions};
+pub use network::{Batching, Network, NetworkOptions};
 pub use process::NodeProcess;
 
 use std::path::PathBuf;

@@ -50,14 +50,17 @@ pub(crate) fn make_genesis(folder: &Path, ports: &Ports, options: &NetworkOption
 }
 
 fn consortium(ports: &Ports, options: &NetworkOptions) -> Result<String> {
+    let hospitals = || Hospital::ALL.into_iter().take(options.hospitals);
     let mut text = String::from("Organizations:\n");
-    for hospital in Hospital::ALL {
+    for hospital in hospitals() {
         let (msp, domain) = (hospital.msp_id(), hospital.domain());
         write!(
             text,
             "  - Name: {msp}\n    ID: {msp}\n    MSPDir: crypto/peerOrganizations/{domain}/msp\n    KemFile: crypto/peerOrganizations/{domain}/kem/public.pem\n    Peers: [\"localhost:{}\"]\n",
             ports.peer(hospital)
         )?;
+    }
+    for hospital in Hospital::ALL {
         let (msp, domain) = (hospital.orderer_msp_id(), hospital.orderer_domain());
         write!(
             text,
@@ -81,11 +84,23 @@ fn consortium(ports: &Ports, options: &NetworkOptions) -> Result<String> {
     }
     write!(
         text,
-        "      BatchSize:\n        MaxMessageCount: 100\n        AbsoluteMaxBytes: 16 MB\n        PreferredMaxBytes: 2 MB\n      BatchTimeout: 100ms\n      DifficultyBits: {}\n",
+        "      BatchSize:\n        MaxMessageCount: {}\n        AbsoluteMaxBytes: 16 MB\n        PreferredMaxBytes: {}\n      BatchTimeout: {}ms\n      DifficultyBits: {}\n",
+        options.batching.max_message_count,
+        options.batching.preferred_max_bytes,
+        options.batching.timeout_ms,
         options.difficulty_bits
     )?;
     text.push_str("    Chaincodes:\n      - Name: reports\n        Version: \"1.0\"\n      - Name: asset-transfer\n        Version: \"1.0\"\n");
-    text.push_str("    Identities: registered\n    Reports:\n      Checkers:\n        Required: 2\n        Organizations: [HospitalAMSP, HospitalBMSP, HospitalCMSP]\n");
+    if let Some(policy) = &options.asset_policy {
+        writeln!(text, "        Policy: \"{policy}\"")?;
+    }
+    let checkers: Vec<String> = hospitals().map(Hospital::msp_id).collect();
+    write!(
+        text,
+        "    Identities: registered\n    Reports:\n      Checkers:\n        Required: {}\n        Organizations: [{}]\n",
+        checkers.len().min(2),
+        checkers.join(", ")
+    )?;
     writeln!(text, "      Custodians: [{}]", options.custodians.join(", "))?;
     write!(
         text,

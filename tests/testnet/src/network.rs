@@ -20,15 +20,38 @@ use crate::process::NodeProcess;
 /// Time in which a node answers after its start, on a busy machine.
 const START_DEADLINE: Duration = Duration::from_secs(60);
 
+/// When orderers cut a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Batching {
+    /// Most transactions in a block.
+    pub max_message_count: u32,
+    /// Bytes after which a block is cut.
+    pub preferred_max_bytes: u32,
+    /// Longest wait of a transaction for its block, in milliseconds.
+    pub timeout_ms: u32,
+}
+
+impl Default for Batching {
+    fn default() -> Self {
+        Self { max_message_count: 100, preferred_max_bytes: 2 << 20, timeout_ms: 100 }
+    }
+}
+
 /// What a test wants of its network.
 #[derive(Clone, Debug)]
 pub struct NetworkOptions {
     /// The channel's name.
     pub channel: String,
+    /// How many hospitals are on the channel, each with its peer: 1 to 3.
+    pub hospitals: usize,
     /// How many of the orderers are consenters: 1 to 3.
     pub orderers: usize,
+    /// When they cut a block.
+    pub batching: Batching,
     /// Proof-of-work difficulty.
     pub difficulty_bits: u8,
+    /// Endorsement policy of `asset-transfer`; `None` for the channel's.
+    pub asset_policy: Option<String>,
     /// Organisations that keep data keys beside the owner.
     pub custodians: Vec<String>,
     /// Admission profile for CR.
@@ -43,8 +66,11 @@ impl Default for NetworkOptions {
     fn default() -> Self {
         Self {
             channel: "reports".to_owned(),
+            hospitals: 3,
             orderers: 3,
+            batching: Batching::default(),
             difficulty_bits: 0,
+            asset_policy: None,
             custodians: Vec::new(),
             admission_profile: "calibrated".to_owned(),
             admission_refuses: false,
@@ -129,18 +155,32 @@ impl Network {
         for hospital in Hospital::ALL.into_iter().take(network.options.orderers) {
             network.launch_orderer(hospital)?;
         }
-        for hospital in Hospital::ALL {
+        for hospital in network.hospitals() {
             network.launch_peer(hospital)?;
         }
         for hospital in Hospital::ALL.into_iter().take(network.options.orderers) {
             network.await_orderer(hospital)?;
         }
-        for hospital in Hospital::ALL {
+        for hospital in network.hospitals() {
             network.await_peer(hospital)?;
-            let genesis = network.path("genesis.block").display().to_string();
-            network.admin(hospital).peer(&["channel", "join", "-b", &genesis])?.expect_code(0)?;
+            network.join_peer(hospital)?;
         }
         Ok(network)
+    }
+
+    /// The hospitals on the channel.
+    pub fn hospitals(&self) -> impl Iterator<Item = Hospital> + use<> {
+        Hospital::ALL.into_iter().take(self.options.hospitals)
+    }
+
+    /// Joins a running peer to the channel, as its administrator does.
+    ///
+    /// # Errors
+    /// Where it refuses.
+    pub fn join_peer(&self, hospital: Hospital) -> Result<()> {
+        let genesis = self.path("genesis.block").display().to_string();
+        self.admin(hospital).peer(&["channel", "join", "-b", &genesis])?.expect_code(0)?;
+        Ok(())
     }
 
     /// A path in the network's folder.
