@@ -48,7 +48,8 @@ fn measure_file(file: &SourceFile) -> FileMeasure {
     }
 }
 
-fn is_test(path: &str) -> bool {
+/// Whether the file holds tests alone, by its place.
+pub(crate) fn is_test(path: &str) -> bool {
     path.starts_with("tests/")
         || path.contains("/tests/")
         || path.contains("/benches/")

@@ -1,16 +1,14 @@
-//! The measures as a small table, for people; nothing here fails a test.
+//! The measures as a small table, for people: each beside its bar. What fails a test is decided in `bars`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use crate::measures::{FileMeasure, measure, percentile};
+use crate::bars::{FILE_LINES_MAX, FUNCTION_LINES_HARD, FUNCTION_LINES_SOFT};
+use crate::clones::clones;
+use crate::measures::{FileMeasure, is_test, measure, percentile};
 use crate::owners::{OWNERS, exempt};
 use crate::words::outside_documents;
 use crate::workspace::Workspace;
-
-const FUNCTION_LINES_SOFT: usize = 60;
-const FUNCTION_LINES_HARD: usize = 100;
-const FILE_LINES_MAX: usize = 600;
 
 /// Packages that no build should link, whoever brings them: there is one provider of cryptography.
 const UNWANTED: [&str; 4] = ["native-tls", "openssl", "openssl-sys", "ring"];
@@ -25,6 +23,7 @@ pub fn report(workspace: &Workspace) -> String {
     files(&measures, &mut rows, &mut lists);
     unwraps(&measures, &mut rows, &mut lists);
     shares(&measures, &mut rows, &mut lists);
+    cloned(workspace, &mut rows, &mut lists);
     let unwanted: Vec<String> = UNWANTED
         .iter()
         .filter(|name| workspace.linked.contains(**name))
@@ -96,6 +95,17 @@ fn shares(measures: &[FileMeasure], rows: &mut Vec<Row>, lists: &mut String) {
     let texts =
         texts.map(|(folder, (test, all))| format!("{folder}: {} % of {all} lines", percent(*test, *all)));
     list(lists, "share of tests by crate", &texts.collect::<Vec<_>>());
+}
+
+fn cloned(workspace: &Workspace, rows: &mut Vec<Row>, lists: &mut String) {
+    let found =
+        clones(workspace.files.iter().filter(|file| file.path.ends_with(".rs") && !is_test(&file.path)));
+    rows.push(("cloned lines, percent", percent(found.cloned, found.compared), "at most 2.5"));
+    let texts = found
+        .places
+        .iter()
+        .map(|(first, second)| format!("{}:{} and {}:{}", first.path, first.line, second.path, second.line));
+    list(lists, "clones", &texts.collect::<Vec<_>>());
 }
 
 /// Who, besides us, pulls each owned or unwanted package in, as far as a build links it.

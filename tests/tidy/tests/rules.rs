@@ -60,6 +60,11 @@ fn sources_have_module_docs_and_are_finished() {
 }
 
 #[test]
+fn the_bars_of_the_house_are_kept() {
+    none_of(tidy::bars(workspace()));
+}
+
+#[test]
 fn the_measures_are_printed() {
     let report = tidy::report(workspace());
     println!("{report}");
