@@ -18,6 +18,13 @@ use crate::supervisor::{Invoke, Supervisor};
 #[cfg(test)]
 mod tests;
 
+/// Worker threads a chaincode: signatures and not chaincodes fill the cores.
+const THREADS: usize = 2;
+/// Runs that wait: more than a gateway's callers and the endorser's places for proposals together.
+const WAITING_MAX: usize = 1_024;
+/// Fabric's own limit (`chaincode.executetimeout`).
+const DEADLINE: Duration = Duration::from_secs(30);
+
 /// How much one chaincode may use.
 #[derive(Clone, Copy, Debug)]
 pub struct HostLimits {
@@ -30,10 +37,9 @@ pub struct HostLimits {
 }
 
 impl Default for HostLimits {
-    /// Two threads, since signatures and not chaincodes fill the cores; 1,024 waiting, more than a gateway's callers; 30 s,
-    /// Fabric's own limit.
+    /// Two threads, 1,024 runs waiting, 30 s.
     fn default() -> Self {
-        Self { threads: 2, waiting_max: 1024, deadline: Duration::from_secs(30) }
+        Self { threads: THREADS, waiting_max: WAITING_MAX, deadline: DEADLINE }
     }
 }
 

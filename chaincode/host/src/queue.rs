@@ -56,6 +56,21 @@ impl<T> FairQueue<T> {
         }
         Some(entry)
     }
+
+    /// Takes out the entries of which `is_over` holds, organisation by organisation.
+    pub(crate) fn remove(&mut self, mut is_over: impl FnMut(&T) -> bool) -> Vec<T> {
+        let mut removed = Vec::new();
+        for own in self.waiting.values_mut() {
+            let (over, kept): (Vec<T>, Vec<T>) = own.drain(..).partition(&mut is_over);
+            own.extend(kept);
+            removed.extend(over);
+        }
+        self.waiting.retain(|_, own| !own.is_empty());
+        let waiting = &self.waiting;
+        self.turns.retain(|msp_id| waiting.contains_key(msp_id));
+        self.len -= removed.len();
+        removed
+    }
 }
 
 #[cfg(test)]
@@ -74,6 +89,20 @@ mod tests {
         assert_eq!(queue.len(), 0);
         assert_eq!(queue.push(&c, 21), Ok(()));
         assert_eq!(queue.pop(), Some(21));
+    }
+
+    #[test]
+    fn entries_that_are_over_leave_and_the_others_keep_their_turns() {
+        let [a, b, c] = ["A", "B", "C"].map(|name| MspId::new(name).expect("valid"));
+        let mut queue = FairQueue::new(12);
+        for (msp_id, entry) in [(&a, 1), (&b, 10), (&a, 2), (&c, 20), (&b, 11)] {
+            assert_eq!(queue.push(msp_id, entry), Ok(()));
+        }
+        assert_eq!(queue.remove(|entry| [1, 10, 11].contains(entry)), [1, 10, 11]);
+        assert_eq!(queue.len(), 2);
+        assert_eq!(queue.push(&b, 12), Ok(()));
+        assert_eq!(std::iter::from_fn(|| queue.pop()).collect::<Vec<_>>(), [2, 20, 12]);
+        assert_eq!((queue.len(), queue.remove(|_| true).len()), (0, 0));
     }
 
     #[test]

@@ -106,9 +106,12 @@ impl Supervisor {
         }
     }
 
-    /// Answers the callers of runs that are over time, and starts a thread in place of each that is stuck.
+    /// Answers the callers of runs that are over time, waiting ones too, and starts a thread in place of each that is stuck.
     fn check_deadlines(&mut self, now: Instant) {
         let deadline_exceeded = self.deadline_exceeded();
+        for waiting in self.waiting.remove(|waiting| waiting.ends_at <= now) {
+            let _ = waiting.reply.send(Err(deadline_exceeded.clone()));
+        }
         for run in self.running.values_mut().filter(|run| run.reply.is_some() && run.ends_at + GRACE <= now) {
             tracing::error!(
                 chaincode = self.chaincode.name(),

@@ -8,10 +8,16 @@ use actix::{Actor, Addr, Handler, Message, SyncContext};
 use bytes::Bytes;
 use protocol::ReadWriteSet;
 use protocol::fabric::Response;
+use protocol::limits::VALUE_BYTES_MAX;
 use shim::{Chaincode, Deadline, Invocation, Simulation, SimulationLimits, StateReader};
 
 use crate::host::ExecutionResult;
 use crate::supervisor::{Finished, Supervisor};
+
+/// Bytes of a result: no more than a value may have, since it is stored in the transaction as one is.
+const RESULT_BYTES_MAX: usize = VALUE_BYTES_MAX;
+/// Characters of a refusal: it is a sentence for the client and stands in the response of every endorser.
+const MESSAGE_CHARS_MAX: usize = 4_096;
 
 /// What a worker is to run.
 pub(crate) struct Job {
@@ -66,6 +72,11 @@ impl Handler<Job> for Worker {
 
 fn run(chaincode: &dyn Chaincode, mut simulation: Simulation) -> ExecutionResult {
     match chaincode.invoke(&mut simulation) {
+        Ok(payload) if payload.len() > RESULT_BYTES_MAX => {
+            let (bytes, name) = (payload.len(), chaincode.name());
+            let limit = format!("over the limit of {RESULT_BYTES_MAX}; ask for less at a time");
+            refused(413, format!("the result of chaincode {name} has {bytes} bytes, {limit}"))
+        }
         Ok(payload) => {
             let result = simulation.finish();
             ExecutionResult {
@@ -79,7 +90,10 @@ fn run(chaincode: &dyn Chaincode, mut simulation: Simulation) -> ExecutionResult
 }
 
 /// A refusal leaves no read-write set: nothing of it is endorsed.
-fn refused(status: i32, message: String) -> ExecutionResult {
+fn refused(status: i32, mut message: String) -> ExecutionResult {
+    if let Some((end, _)) = message.char_indices().nth(MESSAGE_CHARS_MAX) {
+        message.truncate(end);
+    }
     ExecutionResult {
         response: Response { status: status.max(400), message, payload: Bytes::new() },
         rwset: ReadWriteSet::empty(),

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use protocol::{ChaincodeName, ChannelId, MspId, Poi, Role, TxId, Version};
+use protocol::{BlockNumber, ChaincodeName, ChannelId, MspId, Poi, Role, TxId, TxNumber, Version};
 use shim::{ChaincodeError, Creator, StateFault, Stub};
 
 use super::*;
 
-struct Empty;
+/// A state of three keys, `k1` to `k3`.
+struct Three;
 
-impl StateReader for Empty {
+impl StateReader for Three {
     fn value(&self, _: &str, _: &str) -> Result<Option<(Bytes, Version)>, StateFault> {
         Ok(None)
     }
@@ -18,11 +19,13 @@ impl StateReader for Empty {
     fn values(
         &self,
         _: &str,
+        start: &str,
         _: &str,
-        _: &str,
-        _: usize,
+        limit: usize,
     ) -> Result<Vec<(String, Bytes, Version)>, StateFault> {
-        Ok(Vec::new())
+        let version = Version { block_number: BlockNumber(1), tx_number: TxNumber(0) };
+        let keys = ["k1", "k2", "k3"].into_iter().filter(|key| *key >= start).take(limit);
+        Ok(keys.map(|key| (key.to_owned(), Bytes::from_static(b"old"), version)).collect())
     }
 }
 
@@ -56,6 +59,23 @@ impl Chaincode for Misbehaving {
                 }
                 Ok(Bytes::new())
             }
+            "flood" => (0_u64..)
+                .try_for_each(|number| stub.put_state(&format!("f{number}"), Bytes::new()))
+                .map_or_else(|error| Err(error.into()), |()| Ok(Bytes::new())),
+            "flood of bytes" => loop {
+                stub.put_state("one key", Bytes::from(vec![7; 1 << 20]))?;
+            },
+            "100 MB" => Ok(Bytes::from(vec![0; 100 << 20])),
+            "a long refusal" => Err(ChaincodeError::forbidden("n\u{f6}".repeat(1 << 20))),
+            "delete what a range gives" => {
+                let found = stub.range("k", "", 10)?;
+                for (key, _) in &found {
+                    stub.delete_state(key)?;
+                    stub.put_state(&format!("{key}-new"), Bytes::new())?;
+                }
+                let again = stub.range("k", "", 10)?;
+                Ok(Bytes::from(format!("{} {}", found.len(), found == again)))
+            }
             other => Err(ChaincodeError::malformed(other.to_owned())),
         }
     }
@@ -78,7 +98,7 @@ fn run(chaincode: &str, function: &str) -> Run {
         reports: None,
         examination: None,
     };
-    Run { invocation, state: Arc::new(Empty) }
+    Run { invocation, state: Arc::new(Three) }
 }
 
 /// Long enough for a busy machine, where a run ends by itself.
@@ -110,6 +130,54 @@ async fn an_answer_a_refusal_and_a_panic_are_responses() {
     }
     let error = host.invoke(run("nothing", "write")).await.expect_err("unknown");
     assert!(error.to_string().contains("it has misbehaving"), "{error}");
+}
+
+#[tokio::test]
+async fn what_a_chaincode_does_to_excess_costs_its_own_call() {
+    let host = host(&Arc::default(), PATIENT);
+    // function -> status, words of its message
+    let rows = [
+        ("flood", 413, "50000 writes"),
+        ("flood of bytes", 413, "bytes written"),
+        ("100 MB", 413, "104857600 bytes, over the limit of 8388608"),
+        ("a long refusal", 403, "nö"),
+        ("panic", 500, "panicked"),
+    ];
+    for (function, status, words) in rows {
+        let (bad, good) =
+            tokio::join!(host.invoke(run("misbehaving", function)), host.invoke(run("misbehaving", "write")));
+        let bad = bad.expect("an answer");
+        assert_eq!(bad.response.status, status, "{function}");
+        assert!(bad.response.message.contains(words), "{function}: {}", &bad.response.message[..80]);
+        assert!(bad.response.message.chars().count() <= 4_096, "{function}");
+        assert!(bad.rwset.namespaces.is_empty() && bad.response.payload.is_empty(), "{function}");
+        assert_eq!(good.expect("beside it").response.status, 200, "{function}");
+    }
+}
+
+#[tokio::test]
+async fn a_range_shows_what_is_committed_however_its_reader_writes() {
+    let host = host(&Arc::default(), PATIENT);
+    let result = host.invoke(run("misbehaving", "delete what a range gives")).await.expect("an answer");
+    assert_eq!(result.response.payload, "3 true");
+    let namespace = &result.rwset.namespaces[0];
+    assert_eq!((namespace.writes.len(), namespace.ranges.len()), (6, 2));
+    assert_eq!(namespace.ranges[0], namespace.ranges[1]);
+}
+
+/// They used to wait until a thread came back, however long.
+#[tokio::test]
+async fn runs_in_line_behind_stuck_threads_are_told_at_their_deadline() {
+    let released = Arc::default();
+    let host = host(&released, Duration::from_millis(300));
+    host.invoke(run("misbehaving", "loop")).await.expect_err("over time");
+    let (second, waiting) =
+        tokio::join!(host.invoke(run("misbehaving", "loop")), host.invoke(run("misbehaving", "write")));
+    for outcome in [second, waiting] {
+        let error = outcome.expect_err("no thread is left");
+        assert!(matches!(error, HostError::DeadlineExceeded { .. }), "{error}");
+    }
+    released.store(true, Ordering::Relaxed);
 }
 
 #[tokio::test]
