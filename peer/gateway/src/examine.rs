@@ -1,10 +1,11 @@
 //! The examination of an upload before its chaincode runs: fetch the sealed bytes, open them with the key from the
-//! proposal, decode the image, hash it.
+//! proposal, have the image decoded and hashed.
 //!
-//! The plaintext stays in this process's memory, in one buffer that is wiped, and only as long as it takes. Every refusal
-//! comes before the cost that it prevents: forms before the network, the sealed size before the buffer, the image's
-//! claimed dimensions before its pixels. How many reports are open at once is bounded, and how many are fetched for one
-//! organisation; nobody waits for his turn to examine while another's bytes are still on their way.
+//! The plaintext is in this process's memory, in one buffer that is wiped, and in that of one image worker, and only as
+//! long as it takes. Every refusal comes before the cost that it prevents: forms before the network, the sealed size
+//! before the buffer, the image's claimed dimensions before its pixels. How many reports are open at once is bounded, how
+//! many are fetched for one organisation, and how many of one organisation are open; nobody waits for his turn to examine
+//! while another's bytes are still on their way.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use endorsing::ParsedProposal;
-use imaging::{DecodeLimits, ImagingError, decode, wavelet_hash};
+use imaging::DecodeLimits;
 use ipfs::{DataKey, OpenError, Opened, SealedStore, open};
 use msp::Signer;
 use offchain::Cid;
@@ -26,11 +27,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use zeroize::Zeroizing;
 
 use crate::exchange::{FetchError, Fetcher, WantedDag};
+use crate::images::{ImageError, ImageReader, ReadImage};
 use crate::ports::ChannelLedger;
 use crate::signed_request::sign;
 
-/// Reports that are open in memory at once: each may take 256 MiB, and its pixels twice that.
-const EXAMINATIONS_MAX: usize = 2;
+/// Reports that are open in memory at once: each may take 256 MiB here, and 1.2 GiB in its worker.
+const EXAMINATIONS_MAX: usize = 3;
+/// Those of one creator's organisation: one fewer, so that no hospital's images, however slow, take every place.
+const EXAMINATIONS_OF_ONE_MAX: usize = 2;
 /// Reports of one creator's organisation that are fetched at once.
 const FETCHES_MAX: usize = 2;
 /// How long an upload waits for its turn.
@@ -74,15 +78,21 @@ pub enum ExamineError {
         /// The limit.
         limit: u64,
     },
-    /// The plaintext is no image that is accepted.
-    #[error("the report is not an image that can be checked: {0}")]
-    NotAnImage(#[from] ImagingError),
+    /// The plaintext is no image that is accepted, or could not be looked at.
+    #[error(transparent)]
+    Image(#[from] ImageError),
     /// Too many examinations are under way.
     #[error("this peer examines {EXAMINATIONS_MAX} reports already; propose again")]
     Busy,
     /// Too many reports of the creator's organisation are being fetched.
     #[error("this peer fetches {FETCHES_MAX} reports of {msp_id} already; propose again")]
     BusyFetching {
+        /// The organisation.
+        msp_id: MspId,
+    },
+    /// Too many reports of the creator's organisation are being examined.
+    #[error("this peer examines {EXAMINATIONS_OF_ONE_MAX} reports of {msp_id} already; propose again")]
+    BusyExamining {
         /// The organisation.
         msp_id: MspId,
     },
@@ -98,7 +108,17 @@ impl ExamineError {
     /// Whether the proposal may succeed at another time: nothing is wrong with the report itself.
     #[must_use]
     pub const fn is_passing(&self) -> bool {
-        matches!(self, Self::NotHeld(_) | Self::Busy | Self::BusyFetching { .. } | Self::Fault { .. })
+        match self {
+            Self::NotHeld(_)
+            | Self::Busy
+            | Self::BusyFetching { .. }
+            | Self::BusyExamining { .. }
+            | Self::Fault { .. } => true,
+            Self::Image(error) => error.is_passing(),
+            Self::Field { .. } | Self::WrongKey { .. } | Self::Damaged { .. } | Self::TooLarge { .. } => {
+                false
+            }
+        }
     }
 }
 
@@ -114,22 +134,47 @@ pub struct UploadProposal<'a> {
 }
 
 /// Examines uploads for this peer's endorsements.
-#[derive(Debug)]
 pub struct Examiner {
     store: SealedStore,
     fetcher: Arc<Fetcher>,
+    images: Arc<dyn ImageReader>,
     limits: DecodeLimits,
     turns: Arc<Semaphore>,
     /// One entry an organisation whose user ever uploaded; only organisations of a channel get that far.
-    fetches: Mutex<BTreeMap<MspId, Arc<Semaphore>>>,
+    shares: Mutex<BTreeMap<MspId, Share>>,
+}
+
+impl std::fmt::Debug for Examiner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Examiner").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+/// What one organisation may have under way.
+#[derive(Clone, Debug)]
+struct Share {
+    fetches: Arc<Semaphore>,
+    examinations: Arc<Semaphore>,
+}
+
+impl Default for Share {
+    fn default() -> Self {
+        let places = |count| Arc::new(Semaphore::new(count));
+        Self { fetches: places(FETCHES_MAX), examinations: places(EXAMINATIONS_OF_ONE_MAX) }
+    }
 }
 
 impl Examiner {
-    /// Examines what is in `store`, or what `fetcher` brings there.
+    /// Examines what is in `store`, or what `fetcher` brings there, with what `images` see.
     #[must_use]
-    pub fn new(store: SealedStore, fetcher: Arc<Fetcher>, limits: DecodeLimits) -> Self {
+    pub fn new(
+        store: SealedStore,
+        fetcher: Arc<Fetcher>,
+        images: Arc<dyn ImageReader>,
+        limits: DecodeLimits,
+    ) -> Self {
         let turns = Arc::new(Semaphore::new(EXAMINATIONS_MAX));
-        Self { store, fetcher, limits, turns, fetches: Mutex::default() }
+        Self { store, fetcher, images, limits, turns, shares: Mutex::default() }
     }
 
     /// What is in the report that a proposal names in its transient fields; `None` where it names none. The sealed
@@ -145,25 +190,33 @@ impl Examiner {
     ) -> Result<Option<Examination>, ExamineError> {
         let Some((cid, key)) = named(upload.proposal)? else { return Ok(None) };
         self.bring(ledger, signer, cid, upload).await?;
+        let share = self.share(upload.creator_msp);
+        let busy = || ExamineError::BusyExamining { msp_id: upload.creator_msp.clone() };
+        let own_turn = turn(&share.examinations).await.ok_or_else(busy)?;
         let turn = turn(&self.turns).await.ok_or(ExamineError::Busy)?;
-        let (store, limits) = (self.store.clone(), self.limits);
-        let examined = tokio::task::spawn_blocking(move || {
-            // Where the caller goes away the work goes on to its end; so does its turn.
-            let _turn = turn;
-            examine_held(&store, cid, &key, &limits)
-        });
-        examined.await.map_err(|error| fault(&error, "a worker failed"))?.map(Some)
+        self.examine_held(cid, key, (own_turn, turn)).await.map(Some)
     }
 
-    /// A place among the fetches for an organisation.
-    async fn fetch_turn(&self, msp_id: &MspId) -> Result<OwnedSemaphorePermit, ExamineError> {
-        let fetches = {
-            let mut fetches = self.fetches.lock().unwrap_or_else(PoisonError::into_inner);
-            let of_creator =
-                fetches.entry(msp_id.clone()).or_insert_with(|| Arc::new(Semaphore::new(FETCHES_MAX)));
-            Arc::clone(of_creator)
-        };
-        turn(&fetches).await.ok_or_else(|| ExamineError::BusyFetching { msp_id: msp_id.clone() })
+    /// Opens, decodes and hashes a sealed report that is in the store. Where the caller goes away the opening goes on to
+    /// its end; so do the turns.
+    pub(crate) async fn examine_held(
+        &self,
+        cid: Cid,
+        key: DataKey,
+        turns: impl Send + 'static,
+    ) -> Result<Examination, ExamineError> {
+        let (store, limit) = (self.store.clone(), self.limits.encoded_bytes_max);
+        let opening = tokio::task::spawn_blocking(move || (open_held(&store, cid, &key, limit), turns));
+        let (opened, _turns) = opening.await.map_err(|error| fault(&error, "a worker failed"))?;
+        let (Opened { binding, size, sealed_size }, plaintext) = opened?;
+        let ReadImage { media_type, perceptual_hash } = self.images.read(&plaintext.0, &self.limits).await?;
+        let (cid, binding) = (cid.to_string(), binding.to_string());
+        Ok(Examination { cid, binding, media_type, perceptual_hash, size, sealed_size })
+    }
+
+    fn share(&self, msp_id: &MspId) -> Share {
+        let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
+        shares.entry(msp_id.clone()).or_default().clone()
     }
 
     /// Sees to it that the sealed bytes are here. Only the creator's hospital is shown the proposal: it holds the key.
@@ -186,7 +239,9 @@ impl Examiner {
         };
         let request = sign(signer, SigningDomain::BlockRequest, &request)
             .map_err(|status| fault(&status.message(), "it could not sign its request"))?;
-        let _turn = self.fetch_turn(upload.creator_msp).await?;
+        let share = self.share(upload.creator_msp);
+        let busy = || ExamineError::BusyFetching { msp_id: upload.creator_msp.clone() };
+        let _turn = turn(&share.fetches).await.ok_or_else(busy)?;
         let bundle = ledger.bundle();
         let size_max = sealed_bytes_max(self.limits.encoded_bytes_max);
         let holder = std::slice::from_ref(upload.creator_msp);
@@ -218,14 +273,13 @@ fn named(proposal: &ParsedProposal) -> Result<Option<(Cid, DataKey)>, ExamineErr
     Ok(Some((cid, key)))
 }
 
-/// Opens, decodes and hashes a sealed report that is in the store. Takes the CPU for as long as that needs.
-pub(crate) fn examine_held(
+/// The plaintext of a sealed report that is in the store. Takes the CPU for as long as that needs.
+fn open_held(
     store: &SealedStore,
     cid: Cid,
     key: &DataKey,
-    limits: &DecodeLimits,
-) -> Result<Examination, ExamineError> {
-    let limit = limits.encoded_bytes_max;
+    limit: u64,
+) -> Result<(Opened, PlainBuffer), ExamineError> {
     let held = store.held(cid).map_err(|error| fault(&error, "its sealed store failed"))?;
     let sealed_size = held
         .map(|held| held.sealed_size)
@@ -236,16 +290,7 @@ pub(crate) fn examine_held(
     let mut plaintext = PlainBuffer::with_room(sealed_size.min(limit));
     let block = |cid| store.block(cid).map_err(|error| OpenError::Source { cause: error.to_string() });
     let opened = open(cid, key, block, &mut plaintext, limit).map_err(|error| of_opening(cid, error))?;
-    let (media_type, perceptual_hash) = look(&plaintext.0, limits)?;
-    let Opened { binding, size, sealed_size } = opened;
-    let (cid, binding) = (cid.to_string(), binding.to_string());
-    Ok(Examination { cid, binding, media_type, perceptual_hash, size, sealed_size })
-}
-
-/// Media type and wavelet hash of an image.
-pub(crate) fn look(plaintext: &[u8], limits: &DecodeLimits) -> Result<(String, u64), ImagingError> {
-    let image = decode(plaintext, limits)?;
-    Ok((image.media_type().as_str().to_owned(), wavelet_hash(&image).to_bits()))
+    Ok((opened, plaintext))
 }
 
 fn of_opening(cid: Cid, error: OpenError) -> ExamineError {

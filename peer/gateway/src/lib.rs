@@ -8,6 +8,7 @@ mod custody;
 mod dialer;
 mod examine;
 mod exchange;
+mod images;
 mod peers;
 pub mod ports;
 mod report_service;
@@ -22,6 +23,10 @@ pub use custody::{CUSTODY_FAMILIES, Custody, CustodyError, CustodyService, OwedD
 pub use dialer::Dialer;
 pub use examine::{ExamineError, Examiner, UploadProposal};
 pub use exchange::{ExchangeService, FetchError, FetchLimits, Fetcher, HolderAnswer, ServeLimits, WantedDag};
+pub use images::{
+    ADDRESS_SPACE_BYTES_MAX, CPU_SECONDS_MAX, ImageError, ImageReader, ImageWorkers, Look, ReadImage,
+    WorkerCommand, WorkerCounts, WorkerLimits, decode_and_hash, run_image_worker,
+};
 pub use peers::{PeerChannels, Peers, RemotePeers};
 pub use report_service::{ReportLimits, ReportParts, ReportService};
 pub use service::{

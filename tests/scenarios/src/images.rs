@@ -1,7 +1,7 @@
 //! Images that are drawn here, for scenarios that need a report but no particular one.
 //!
 //! PNG by hand: 8-bit grey, one IDAT of stored (not compressed) deflate blocks. RFC 1950, RFC 1951 and the PNG
-//! specification, sections 5 and 11.
+//! specification, sections 5 and 11. Bombs are the exception: a short stream that says "the same again" very often.
 
 use std::path::Path;
 
@@ -61,6 +61,37 @@ pub fn png_claiming(width: u32, height: u32) -> Vec<u8> {
     png_of(width, height, &[0, 0])
 }
 
+/// Where a bomb is put into a PNG.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BombIn {
+    /// The pixel data: many more rows than the header announces.
+    Pixels,
+    /// A colour profile, `iCCP`.
+    ColourProfile,
+    /// A compressed text, `zTXt`.
+    Text,
+}
+
+/// A PNG of 16 x 16 px of which one part inflates to `inflated_bytes`.
+#[must_use]
+pub fn png_with_bomb(place: BombIn, inflated_bytes: usize) -> Vec<u8> {
+    let bomb = zlib_of_zeros(inflated_bytes);
+    let rows = zlib_stored(&[0; 16 * 17]);
+    let mut file = SIGNATURE.to_vec();
+    chunk(&mut file, *b"IHDR", &[0, 0, 0, 16, 0, 0, 0, 16, 8, 0, 0, 0, 0]);
+    match place {
+        BombIn::Pixels => chunk(&mut file, *b"IDAT", &bomb),
+        // A name, its end, the only known compression.
+        BombIn::ColourProfile => chunk(&mut file, *b"iCCP", &[&b"profile\0\0"[..], &bomb].concat()),
+        BombIn::Text => chunk(&mut file, *b"zTXt", &[&b"Comment\0\0"[..], &bomb].concat()),
+    }
+    if place != BombIn::Pixels {
+        chunk(&mut file, *b"IDAT", &rows);
+    }
+    chunk(&mut file, *b"IEND", &[]);
+    file
+}
+
 fn png_of(width: u32, height: u32, rows: &[u8]) -> Vec<u8> {
     // Bit depth 8, colour type 0 (grey), then the only known compression, filter method and no interlace.
     let header = [&width.to_be_bytes()[..], &height.to_be_bytes(), &[8, 0, 0, 0, 0]].concat();
@@ -95,6 +126,50 @@ fn zlib_stored(data: &[u8]) -> Vec<u8> {
     stream
 }
 
+/// Zeros, as deflate's fixed codes say them most briefly: one literal, then "258 bytes from one byte before" in 13 bits.
+fn zlib_of_zeros(bytes: usize) -> Vec<u8> {
+    let mut stream = Bits { bytes: vec![0x78, 0x01], used: 0 };
+    // The last block, fixed codes.
+    stream.push(0b1, 1);
+    stream.push(0b01, 2);
+    stream.push(reversed(0b0011_0000, 8), 8);
+    for _ in 0..bytes.saturating_sub(1).div_ceil(258) {
+        // Length code 285 is 11000101, distance code 0 is 00000; codes are written from their highest bit.
+        stream.push(reversed(0b1100_0101, 8), 8);
+        stream.push(0, 5);
+    }
+    // The end of the block is code 256: seven zeros.
+    stream.push(0, 7);
+    let inflated = 1 + bytes.saturating_sub(1).div_ceil(258) * 258;
+    // Of zeros, one half of the sum stays 1 and the other counts the bytes.
+    let high = u32::try_from(inflated % 65_521).unwrap_or_default();
+    [stream.bytes, ((high << 16) | 1).to_be_bytes().to_vec()].concat()
+}
+
+/// Bits, the lowest of each byte first.
+struct Bits {
+    bytes: Vec<u8>,
+    /// Bits used of the last byte; 0 where the next bit begins another.
+    used: u32,
+}
+
+impl Bits {
+    fn push(&mut self, value: u32, count: u32) {
+        for place in 0..count {
+            let bit = u8::from(value >> place & 1 == 1) << self.used;
+            match self.bytes.last_mut() {
+                Some(last) if self.used > 0 => *last |= bit,
+                _ => self.bytes.push(bit),
+            }
+            self.used = (self.used + 1) % 8;
+        }
+    }
+}
+
+fn reversed(code: u32, bits: u32) -> u32 {
+    code.reverse_bits() >> (32 - bits)
+}
+
 fn adler32(data: &[u8]) -> u32 {
     let (low, high) = data.iter().fold((1_u32, 0_u32), |(low, high), byte| {
         let low = (low + u32::from(*byte)) % 65_521;
@@ -123,6 +198,18 @@ mod tests {
     fn checksums_are_the_standards() {
         assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
         assert_eq!(adler32(b"Wikipedia"), 0x11e6_0398);
+    }
+
+    #[test]
+    fn a_bomb_is_what_a_decoder_accepts_while_it_is_small() {
+        for place in [BombIn::ColourProfile, BombIn::Text] {
+            let file = png_with_bomb(place, 1_000);
+            imaging::decode(&file, &imaging::DecodeLimits::default()).expect("an image");
+        }
+        let exact = png_with_bomb(BombIn::Pixels, 16 * 17);
+        let image = imaging::decode(&exact, &imaging::DecodeLimits::default()).expect("an image");
+        assert!(image.grey().iter().all(|grey| *grey == 0));
+        assert!(png_with_bomb(BombIn::Pixels, 100_000_000).len() < 700_000);
     }
 
     #[test]

@@ -8,13 +8,15 @@
 mod doctor;
 mod heights;
 mod images;
+mod processes;
 mod searching;
 mod stage;
 mod steps;
 
 pub use doctor::{Doctor, endpoint, signer, tls_identity};
 pub use heights::{ChannelHeight, channel_height, same_heights, wait_for_same_heights};
-pub use images::{Image, png_claiming};
+pub use images::{BombIn, Image, png_claiming, png_with_bomb};
+pub use processes::{Process, children};
 pub use searching::{files_holding, find_in_json};
 pub use stage::Stage;
 pub use steps::{download, openings, share, show, try_upload, unshare, upload, verify};

@@ -8,7 +8,7 @@ use crate::workspace::Workspace;
 const RULE: &str = "owners";
 
 /// Packages and the crates that may name them.
-pub(crate) const OWNERS: [(&str, &[&str]); 24] = [
+pub(crate) const OWNERS: [(&str, &[&str]); 25] = [
     ("actix", &["host"]),
     ("actix-web", &["web"]),
     ("age", &["ipfs"]),
@@ -29,6 +29,7 @@ pub(crate) const OWNERS: [(&str, &[&str]); 24] = [
     ("reqwest", &["web"]),
     ("rocksdb", &["store"]),
     ("rustls", &["transport"]),
+    ("seccompiler", &["gateway"]),
     ("tokio-rustls", &["transport"]),
     ("tonic", &["transport"]),
     ("tonic-prost", &["transport"]),

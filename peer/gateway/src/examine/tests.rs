@@ -10,7 +10,7 @@ use super::*;
 use crate::exchange::FetchLimits;
 use crate::peers::Peers;
 use crate::signed_request::now_ms;
-use crate::testing::{Hospital, World, msp_id, png};
+use crate::testing::{Hospital, SameProcess, World, msp_id, png};
 
 fn sealed_into(store: &SealedStore, plain: &[u8]) -> Sealed {
     let mut staged = store.stage();
@@ -47,8 +47,8 @@ fn sealed_bytes(store: &SealedStore, root: Cid) -> Vec<u8> {
     bytes
 }
 
-#[test]
-fn damaged_uploads_are_told_apart() {
+#[tokio::test]
+async fn damaged_uploads_are_told_apart() {
     let world = World::new();
     let [hospital, ..] = Hospital::all(&world);
     let store = &hospital.store;
@@ -81,12 +81,13 @@ fn damaged_uploads_are_told_apart() {
         ("not in the store", Cid::of_raw(b"absent"), key(&sealed), "not in this peer's store"),
     ];
     let limits = DecodeLimits { encoded_bytes_max: 30_000, ..DecodeLimits::default() };
+    let examiner = Examiner::new(store.clone(), Arc::clone(&hospital.fetcher), Arc::new(SameProcess), limits);
     for (name, cid, key, expected) in rows {
-        let error = examine_held(store, cid, &key, &limits).expect_err(name).to_string();
+        let error = examiner.examine_held(cid, key, ()).await.expect_err(name).to_string();
         assert!(error.contains(expected), "{name}: {error}");
         assert!(!error.contains("Jones"), "{name} shows content: {error}");
     }
-    let found = examine_held(store, sealed.cid, &sealed.data_key, &limits).expect("intact");
+    let found = examiner.examine_held(sealed.cid, sealed.data_key.clone(), ()).await.expect("intact");
     assert_eq!(found.binding, sealed.binding.to_string());
     assert_eq!((found.size, found.sealed_size), (sealed.size, sealed.sealed_size));
     assert_eq!(found.media_type, "image/png");
@@ -100,8 +101,12 @@ async fn a_checker_fetches_from_the_uploader_and_finds_what_was_sealed() {
     let user = world.identity("HospitalA", "user");
     let signed = world.proposal(user, sealed.data_key.as_bytes(), &sealed.cid.to_string());
     let parsed = endorsing::parse_proposal(&signed).expect("parsed");
-    let examiner =
-        Examiner::new(checker.store.clone(), Arc::clone(&checker.fetcher), DecodeLimits::default());
+    let examiner = Examiner::new(
+        checker.store.clone(),
+        Arc::clone(&checker.fetcher),
+        Arc::new(SameProcess),
+        DecodeLimits::default(),
+    );
     let signer = world.identity("HospitalB", "peer0");
     let upload = UploadProposal { proposal: &parsed, creator_msp: user.msp_id(), signed: &signed };
     let examine = || examiner.examine(&*world.ledger, signer, &upload);
@@ -117,8 +122,12 @@ async fn an_upload_that_cannot_be_had_names_the_uploader_and_its_answer() {
     let [own, checker, _] = Hospital::all(&world);
     let absent = Cid::of_raw(b"absent").to_string();
     let user = world.identity("HospitalA", "user");
-    let examiner =
-        Examiner::new(checker.store.clone(), Arc::clone(&checker.fetcher), DecodeLimits::default());
+    let examiner = Examiner::new(
+        checker.store.clone(),
+        Arc::clone(&checker.fetcher),
+        Arc::new(SameProcess),
+        DecodeLimits::default(),
+    );
     let signer = world.identity("HospitalB", "peer0");
     let rows = [
         // key, cid, uploader is down, message
@@ -176,7 +185,12 @@ async fn uploads_whose_bytes_do_not_come_take_no_turn_from_those_that_are_here()
     let world = World::new();
     let [hospital, ..] = Hospital::all(&world);
     let fetcher = Fetcher::new(hospital.store.clone(), Arc::new(Silence), FetchLimits::default());
-    let examiner = Examiner::new(hospital.store.clone(), Arc::new(fetcher), DecodeLimits::default());
+    let examiner = Examiner::new(
+        hospital.store.clone(),
+        Arc::new(fetcher),
+        Arc::new(SameProcess),
+        DecodeLimits::default(),
+    );
     let signer = world.identity("HospitalB", "peer0");
     let user = world.identity("HospitalA", "user");
     let proposals = [b"one", b"two", b"six"].map(|absent| {
@@ -195,8 +209,8 @@ async fn uploads_whose_bytes_do_not_come_take_no_turn_from_those_that_are_here()
         assert!(futures_util::poll!(examination).is_pending());
     }
     let places = |msp_id| {
-        let fetches = examiner.fetches.lock().expect("no panic");
-        fetches.get(&msp_id).map(|places| places.available_permits())
+        let shares = examiner.shares.lock().expect("no panic");
+        shares.get(&msp_id).map(|share| share.fetches.available_permits())
     };
     assert_eq!((places(creator_msp.clone()), places(msp_id("HospitalC"))), (Some(0), None));
     let sealed = sealed_into(&hospital.store, &png(64, 0));
@@ -206,6 +220,46 @@ async fn uploads_whose_bytes_do_not_come_take_no_turn_from_those_that_are_here()
     assert!(examiner.examine(&*world.ledger, signer, &upload).await.expect("examined").is_some());
     drop(fetching);
     assert_eq!(places(creator_msp.clone()), Some(FETCHES_MAX));
+}
+
+/// Looks at no image to its end.
+struct Stuck;
+
+impl ImageReader for Stuck {
+    fn read<'a>(&'a self, _: &'a [u8], _: &'a DecodeLimits) -> BoxFuture<'a, Result<ReadImage, ImageError>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test]
+async fn images_of_one_hospital_never_take_every_place() {
+    let world = World::new();
+    let [hospital, ..] = Hospital::all(&world);
+    let sealed = sealed_into(&hospital.store, &png(64, 0));
+    let (store, fetcher) = (hospital.store.clone(), Arc::clone(&hospital.fetcher));
+    let examiner = Examiner::new(store, fetcher, Arc::new(Stuck), DecodeLimits::default());
+    let signer = world.identity("HospitalB", "peer0");
+    let user = world.identity("HospitalA", "user");
+    let signed = world.proposal(user, sealed.data_key.as_bytes(), &sealed.cid.to_string());
+    let parsed = endorsing::parse_proposal(&signed).expect("parsed");
+    let (own, other) = (msp_id("HospitalA"), msp_id("HospitalC"));
+    let of = |creator_msp| UploadProposal { proposal: &parsed, creator_msp, signed: &signed };
+    let (first, second, third) = (of(&own), of(&own), of(&own));
+    let mut stuck: Vec<_> = [&first, &second]
+        .into_iter()
+        .map(|upload| Box::pin(examiner.examine(&*world.ledger, signer, upload)))
+        .collect();
+    for examination in &mut stuck {
+        assert!(futures_util::poll!(examination).is_pending());
+    }
+    let mut waits = Box::pin(examiner.examine(&*world.ledger, signer, &third));
+    assert!(futures_util::poll!(&mut waits).is_pending());
+    assert_eq!(examiner.turns.available_permits(), 1, "a place is left");
+    let of_other = of(&other);
+    let mut examination = Box::pin(examiner.examine(&*world.ledger, signer, &of_other));
+    assert!(futures_util::poll!(&mut examination).is_pending());
+    assert_eq!(examiner.turns.available_permits(), 0, "another hospital has it");
+    drop((stuck, waits, examination));
 }
 
 /// A caller that gives up leaves the work running; its turn used to be free at once.
@@ -220,8 +274,12 @@ fn the_turn_of_a_dropped_examination_lasts_until_its_work_has_ended() {
         let world = World::new();
         let [hospital, ..] = Hospital::all(&world);
         let sealed = sealed_into(&hospital.store, &png(64, 0));
-        let examiner =
-            Examiner::new(hospital.store.clone(), Arc::clone(&hospital.fetcher), DecodeLimits::default());
+        let examiner = Examiner::new(
+            hospital.store.clone(),
+            Arc::clone(&hospital.fetcher),
+            Arc::new(SameProcess),
+            DecodeLimits::default(),
+        );
         let user = world.identity("HospitalA", "user");
         let signed = world.proposal(user, sealed.data_key.as_bytes(), &sealed.cid.to_string());
         let parsed = endorsing::parse_proposal(&signed).expect("parsed");

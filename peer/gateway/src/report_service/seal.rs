@@ -1,7 +1,7 @@
 //! Sealing an upload: a stream of bytes in, sealed blocks in the store and what the proposal needs out.
 //!
-//! The bytes are sealed as they come, and kept once in memory until the image was decoded, so a file may be as large as an
-//! image and no larger. A stream that ends early, lies about its size, or holds no image leaves nothing behind.
+//! The bytes are sealed as they come, and kept once in memory until an image worker has decoded them, so a file may be as
+//! large as an image and no larger. A stream that ends early, lies about its size, or holds no image leaves nothing behind.
 
 use std::io::{self, Read, Write};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::{Buf, Bytes};
 use futures_util::StreamExt;
 use imaging::DecodeLimits;
-use ipfs::{SealError, Sealed, SealedStore, seal};
+use ipfs::{SealError, Sealed, SealedStore, StagedDag, seal};
 use protocol::limits::NODE_MESSAGE_BYTES_MAX;
 use protocol::{SealDescription, SealRequest, SealedReport, SigningDomain};
 use tokio::sync::mpsc;
@@ -17,8 +17,9 @@ use transport::{PeerCertificate, ResponseStream, Status};
 
 use super::service::{Shared, slot};
 use crate::custody::{Custody, blocking, custody_status};
-use crate::examine::{PlainBuffer, look};
+use crate::examine::PlainBuffer;
 use crate::exchange::store_status;
+use crate::images::{ImageError, ReadImage};
 use crate::ports::Node;
 use crate::signed_request::{now_ms, payload};
 
@@ -43,12 +44,9 @@ pub(super) async fn seal_stream<N: Node>(
     check(&described, &shared.limits.decode)?;
     let slot = slot(&shared.seals, "files are being sealed")?;
     let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
-    let (store, custody, limits) = (shared.store.clone(), Arc::clone(&shared.custody), shared.limits.decode);
-    let sealing = blocking(move || {
-        // Where the caller goes away the work goes on to its end; so does its place.
-        let _slot = slot;
-        seal_received(&store, &custody, described, &limits, receiver)
-    });
+    let (store, size) = (shared.store.clone(), described.size);
+    // Where the caller goes away the sealing goes on to its end; so does its place.
+    let sealing = blocking(move || Ok((seal_received(&store, size, receiver)?, slot)));
     let feeding = async {
         let fed = feed(shared, &mut stream, &sender).await;
         drop(sender);
@@ -57,7 +55,11 @@ pub(super) async fn seal_stream<N: Node>(
     let (sealed, fed) = tokio::join!(sealing, feeding);
     // Why the stream ended says more than that the bytes ended early.
     fed?;
-    sealed
+    let (received, _slot) = sealed?;
+    let read = shared.images.read(&received.plaintext.0, &shared.limits.decode).await;
+    let image = read.map_err(|error| of_image(&error))?;
+    let custody = Arc::clone(&shared.custody);
+    blocking(move || store_received(&custody, &described, received, image)).await
 }
 
 /// The next message, within the time that a user has.
@@ -139,29 +141,42 @@ impl Read for Upload {
     }
 }
 
-/// Seals, decodes and stores; everything or nothing.
+/// A whole file, sealed and not yet kept. Dropped, it leaves nothing behind.
+struct Received {
+    staged: StagedDag,
+    sealed: Sealed,
+    plaintext: PlainBuffer,
+}
+
+/// Seals what arrives.
 fn seal_received(
     store: &SealedStore,
-    custody: &Custody,
-    described: SealDescription,
-    limits: &DecodeLimits,
+    described_size: u64,
     pieces: mpsc::Receiver<Piece>,
-) -> Result<SealedReport, Status> {
-    let plaintext = PlainBuffer::with_room(described.size);
+) -> Result<Received, Status> {
+    let plaintext = PlainBuffer::with_room(described_size);
     let mut upload = Upload { pieces, chunk: Bytes::new(), plaintext, has_ended: false };
     let mut staged = store.stage();
-    let Sealed { cid, data_key, binding, size, sealed_size } =
-        seal(&mut upload, &mut staged).map_err(|error| of_sealing(&error, described.size))?;
-    if size != described.size {
+    let sealed = seal(&mut upload, &mut staged).map_err(|error| of_sealing(&error, described_size))?;
+    if sealed.size != described_size {
         return Err(Status::invalid_argument(format!(
-            "the description says {} bytes, {size} came; send the file again",
-            described.size
+            "the description says {described_size} bytes, {} came; send the file again",
+            sealed.size
         )));
     }
-    let (media_type, hash) = look(&upload.plaintext.0, limits).map_err(|error| {
-        Status::invalid_argument(format!("the report is not an image that can be checked: {error}"))
-    })?;
-    drop(upload);
+    Ok(Received { staged, sealed, plaintext: upload.plaintext })
+}
+
+/// Keeps what was sealed, now that it is known to be an image.
+fn store_received(
+    custody: &Custody,
+    described: &SealDescription,
+    received: Received,
+    image: ReadImage,
+) -> Result<SealedReport, Status> {
+    let Received { staged, sealed, plaintext } = received;
+    drop(plaintext);
+    let Sealed { cid, data_key, binding, size, sealed_size } = sealed;
     let patient_ref = custody
         .patient_ref(&described.channel, &described.patient)
         .map_err(|error| custody_status(&error))?;
@@ -171,12 +186,17 @@ fn seal_received(
         cid: cid.to_string(),
         data_key: *data_key.as_bytes(),
         binding: binding.to_string(),
-        media_type,
-        perceptual_hash: format!("{hash:016x}"),
+        media_type: image.media_type,
+        perceptual_hash: format!("{:016x}", image.perceptual_hash),
         size,
         sealed_size,
         patient_ref,
     })
+}
+
+fn of_image(error: &ImageError) -> Status {
+    let text = error.to_string();
+    if error.is_passing() { Status::unavailable(text) } else { Status::invalid_argument(text) }
 }
 
 fn of_sealing(error: &SealError, described: u64) -> Status {

@@ -18,6 +18,7 @@ use transport::{PeerCertificate, Request, Response, ResponseStream, Status, Stre
 use super::{download, seal, verify};
 use crate::custody::Custody;
 use crate::exchange::Fetcher;
+use crate::images::ImageReader;
 use crate::peers::Peers;
 use crate::ports::{ChannelLedger, Node};
 use crate::signed_request::{now_ms, payload, require_own_user, signer};
@@ -57,6 +58,7 @@ pub(super) struct Shared<N> {
     pub(super) store: SealedStore,
     pub(super) fetcher: Arc<Fetcher>,
     pub(super) peers: Arc<dyn Peers>,
+    pub(super) images: Arc<dyn ImageReader>,
     pub(super) limits: ReportLimits,
     pub(super) seals: Arc<Semaphore>,
     pub(super) reads: Arc<Semaphore>,
@@ -72,6 +74,8 @@ pub struct ReportParts {
     pub fetcher: Arc<Fetcher>,
     /// Asks other hospitals for keys.
     pub peers: Arc<dyn Peers>,
+    /// Looks at images.
+    pub images: Arc<dyn ImageReader>,
 }
 
 impl std::fmt::Debug for ReportParts {
@@ -95,10 +99,11 @@ impl<N: Node> ReportService<N> {
     /// Serves by what `node`'s ledgers say.
     #[must_use]
     pub fn new(node: Arc<N>, parts: ReportParts, limits: ReportLimits) -> Self {
-        let ReportParts { custody, store, fetcher, peers } = parts;
+        let ReportParts { custody, store, fetcher, peers, images } = parts;
         let (seals, reads) =
             (Arc::new(Semaphore::new(limits.seals_max)), Arc::new(Semaphore::new(limits.reads_max)));
-        Self { shared: Arc::new(Shared { node, custody, store, fetcher, peers, limits, seals, reads }) }
+        let shared = Shared { node, custody, store, fetcher, peers, images, limits, seals, reads };
+        Self { shared: Arc::new(shared) }
     }
 }
 

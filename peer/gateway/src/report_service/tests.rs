@@ -1,7 +1,10 @@
 //! From an upload's bytes to a download at another hospital, with what may go wrong on the way.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use futures_util::StreamExt;
+use imaging::DecodeLimits;
 use ipfs::DataKey;
 use protocol::{
     DownloadEvent, DownloadRequest, SealDescription, SealRequest, SealedReport, SignedRequest, SigningDomain,
@@ -12,8 +15,9 @@ use shim::Examination;
 use transport::services::reports::Reports;
 use transport::{Code, Request, ResponseStream, Status};
 
+use crate::examine::Examiner;
 use crate::signed_request::sign;
-use crate::testing::{Hospital, World, png, upload_call};
+use crate::testing::{Hospital, SameProcess, World, png, upload_call};
 
 fn begin(world: &World, org: &str, name: &str, size: usize) -> SealRequest {
     let description = SealDescription {
@@ -108,7 +112,9 @@ async fn sealing_gives_what_an_examination_finds_and_stages_the_bytes() {
     let (first, second) = (sealed(&world, &owner, &image).await, sealed(&world, &owner, &image).await);
     let cid = first.cid.parse().expect("a CID");
     let key = DataKey::from_bytes(first.data_key);
-    let found = crate::examine::examine_held(&owner.store, cid, &key, &imaging::DecodeLimits::default());
+    let (store, fetcher) = (owner.store.clone(), Arc::clone(&owner.fetcher));
+    let examiner = Examiner::new(store, fetcher, Arc::new(SameProcess), DecodeLimits::default());
+    let found = examiner.examine_held(cid, key, ()).await;
     assert_eq!(found.expect("intact"), examination(&first));
     assert_ne!(first.cid, second.cid, "two seals of one image share nothing");
     assert_eq!(first.patient_ref, second.patient_ref);

@@ -13,6 +13,7 @@ use transport::services::exchange::Exchange;
 use transport::{PeerCertificate, Request, ResponseStream, Status};
 
 use super::msp_id;
+use super::same_process::SameProcess;
 use super::world::{TestNode, World, kem_bytes};
 use crate::{
     CUSTODY_FAMILIES, Custody, CustodyService, ExchangeService, FetchLimits, Fetcher, Peers, ReportLimits,
@@ -125,6 +126,7 @@ impl Hospital {
             store: store.clone(),
             fetcher: Arc::clone(&fetcher),
             peers: Arc::clone(&calls),
+            images: Arc::new(SameProcess),
         };
         let reports = ReportService::new(Arc::clone(&node), parts, ReportLimits::default());
         let upkeep = Upkeep::new(

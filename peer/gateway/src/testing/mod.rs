@@ -6,9 +6,11 @@ mod fixture;
 mod ledger;
 mod lines;
 mod picture;
+mod same_process;
 mod world;
 
 pub(crate) use fixture::msp_id;
 pub(crate) use lines::Hospital;
 pub(crate) use picture::png;
+pub(crate) use same_process::SameProcess;
 pub(crate) use world::{Call, World, json, kem_bytes, upload_call};

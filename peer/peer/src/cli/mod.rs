@@ -28,6 +28,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::node::IMAGE_WORKER;
 use exit::{Failure, USAGE};
 use output::{Done, OutputFormat};
 
@@ -71,6 +72,9 @@ enum Verb {
     Chaincode(chaincode::ChaincodeArguments),
     /// Upload, list, show, share, download and verify reports.
     Report(report::ReportArguments),
+    /// Decode one image for the peer that started this process.
+    #[command(name = IMAGE_WORKER, hide = true)]
+    ImageWorker,
 }
 
 /// Runs the command line and returns the process's exit code.
@@ -84,6 +88,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(code);
         }
     };
+    if matches!(arguments.verb, Verb::ImageWorker) {
+        // Before any thread is started: only the thread that asks for it is confined.
+        return gateway::run_image_worker(gateway::decode_and_hash);
+    }
     let format = arguments.output;
     match run(arguments.verb) {
         Ok(done) => output::print(&done, format),
@@ -101,6 +109,7 @@ fn run(verb: Verb) -> Result<Done, Failure> {
             Verb::Channel(arguments) => channel::run(arguments).await,
             Verb::Chaincode(arguments) => chaincode::run(arguments).await,
             Verb::Report(arguments) => report::run(arguments).await,
+            Verb::ImageWorker => Err(Failure::usage("an image worker runs before everything else")),
         }
     })
 }

@@ -21,4 +21,4 @@ mod system;
 mod tests;
 
 pub use settings::with_causes;
-pub use starting::start;
+pub use starting::{IMAGE_WORKER, start};

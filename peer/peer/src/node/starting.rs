@@ -8,7 +8,8 @@ use asset_transfer::AssetTransfer;
 use gateway::ports::ChannelLedger as _;
 use gateway::{
     CUSTODY_FAMILIES, Custody, CustodyService, Dialer, Examiner, ExchangeService, FetchLimits, Fetcher,
-    GatewayService, RemotePeers, ReportLimits, ReportParts, ReportService, ServeLimits, Upkeep,
+    GatewayService, ImageWorkers, RemotePeers, ReportLimits, ReportParts, ReportService, ServeLimits, Upkeep,
+    WorkerCommand, WorkerLimits,
 };
 use host::{ChaincodeHost, HostLimits};
 use imaging::DecodeLimits;
@@ -41,6 +42,8 @@ use super::peer_node::PeerNode;
 use super::settings::{Settings, with_causes};
 use super::system::Joined;
 
+/// The hidden verb by which this program becomes an image worker.
+pub const IMAGE_WORKER: &str = "image-worker";
 /// Layout of the stores that this release writes.
 const STORE_LAYOUT: u32 = 1;
 
@@ -50,7 +53,8 @@ const STORE_LAYOUT: u32 = 1;
 /// [`NodeFault`]: nothing was bound then, or everything was closed again.
 pub async fn start(file: Option<&Path>) -> Result<(), NodeFault> {
     let settings = Settings::load(file)?;
-    let parts = Parts::prepare(&settings)?;
+    let images = start_images().await?;
+    let parts = Parts::prepare(&settings, images)?;
     let listener = listen(settings.listen).await?;
     let health = Health::new(env!("CARGO_PKG_VERSION"));
     health::register(&health, &settings.id, settings.msp.msp_id.as_str(), &parts.channels);
@@ -90,10 +94,11 @@ struct Parts {
     sealed: SealedStore,
     fetcher: Arc<Fetcher>,
     peers: Arc<RemotePeers<Dialer>>,
+    images: Arc<ImageWorkers>,
 }
 
 impl Parts {
-    fn prepare(settings: &Settings) -> Result<Self, NodeFault> {
+    fn prepare(settings: &Settings, images: Arc<ImageWorkers>) -> Result<Self, NodeFault> {
         let start = |what: &'static str, error: &dyn std::error::Error| NodeFault::Start {
             what,
             cause: with_causes(error),
@@ -120,7 +125,7 @@ impl Parts {
             host,
             signer: signer.clone(),
             own_msp,
-            examiner: Examiner::new(sealed.clone(), fetcher.clone(), DecodeLimits::default()),
+            examiner: Examiner::new(sealed.clone(), fetcher.clone(), images.clone(), DecodeLimits::default()),
             self_test_id: imaging::self_test(),
             joined: follow_when_joined(joins.clone()),
             turns: Semaphore::new(PROPOSALS_MAX),
@@ -141,7 +146,7 @@ impl Parts {
         });
         // The endorser is part of what following needs, so it learns of it last, and does not own it.
         let _ = joins.set(Arc::downgrade(&following));
-        Ok(Self { channels, following, upkeep, node, dialer, custody, sealed, fetcher, peers })
+        Ok(Self { channels, following, upkeep, node, dialer, custody, sealed, fetcher, peers, images })
     }
 
     fn server(&self, settings: &Settings) -> Server {
@@ -150,6 +155,7 @@ impl Parts {
             store: self.sealed.clone(),
             fetcher: self.fetcher.clone(),
             peers: self.peers.clone(),
+            images: self.images.clone(),
         };
         let node = || self.node.clone();
         let gateway = GatewayService::new(node(), self.dialer.clone(), self.custody.clone());
@@ -163,6 +169,15 @@ impl Parts {
             .add_service(ExchangeServer::new(exchange))
             .add_service(ReportsServer::new(reports))
     }
+}
+
+/// Workers that this very program becomes; they have proved to work when this returns.
+async fn start_images() -> Result<Arc<ImageWorkers>, NodeFault> {
+    let command = WorkerCommand::own(IMAGE_WORKER);
+    let workers = ImageWorkers::start(command, WorkerLimits::default()).await;
+    workers
+        .map(Arc::new)
+        .map_err(|error| NodeFault::Start { what: "an image worker", cause: error.to_string() })
 }
 
 /// Followers of all channels.

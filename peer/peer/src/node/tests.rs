@@ -12,8 +12,9 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use configtx::genesis_block;
 use endorsing::{ProposalDraft, TransientMap, sign_proposal};
+use futures_util::future::BoxFuture;
 use gateway::ports::Node as _;
-use gateway::{Dialer, Examiner, FetchLimits, Fetcher, RemotePeers};
+use gateway::{Dialer, Examiner, FetchLimits, Fetcher, ImageError, ImageReader, ReadImage, RemotePeers};
 use host::{ChaincodeHost, HostLimits};
 use imaging::DecodeLimits;
 use ipfs::{SEALED_FAMILIES, SealedStore};
@@ -42,6 +43,15 @@ struct World {
     channels: Arc<Channels>,
     node: PeerNode,
     _folder: tempfile::TempDir,
+}
+
+/// Looks at no image: every report of these tests is refused before.
+struct NoImages;
+
+impl ImageReader for NoImages {
+    fn read<'a>(&'a self, _: &'a [u8], _: &'a DecodeLimits) -> BoxFuture<'a, Result<ReadImage, ImageError>> {
+        Box::pin(std::future::ready(Err(ImageError::Busy { waiting: 0 })))
+    }
 }
 
 /// A proposal as a user of a hospital may sign it.
@@ -100,7 +110,7 @@ impl World {
             host: ChaincodeHost::start(vec![Arc::new(Reports)], HostLimits::default()).unwrap(),
             signer: signer.clone(),
             own_msp: MspSet::new([&network.orgs[own].msp_config()]).unwrap(),
-            examiner: Examiner::new(sealed, fetcher, DecodeLimits::default()),
+            examiner: Examiner::new(sealed, fetcher, Arc::new(NoImages), DecodeLimits::default()),
             self_test_id: String::new(),
             joined: Arc::new(|_| Ok(())),
             turns: Semaphore::new(PROPOSALS_MAX),
