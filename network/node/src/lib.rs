@@ -6,11 +6,13 @@
 //! - [`load_msp`] and [`load_folder`] read crypto material from disk within limits.
 //! - [`init_tracing`] sends logs to stderr; [`shutdown_signal`] waits for SIGINT or SIGTERM.
 //! - [`Health`] collects how each component fares; [`health_route`] answers `/healthz` from it.
+//! - [`Metrics`] counts and times; [`metrics_route`] answers `/metrics` from it.
 
 mod folder;
 mod health;
 mod layers;
 mod logs;
+mod metrics;
 mod problems;
 mod signal;
 
@@ -18,5 +20,8 @@ pub use folder::{FolderError, MspLoadError, load_folder, load_msp};
 pub use health::{Component, Health, health_route};
 pub use layers::{Layers, Loaded};
 pub use logs::{LogFormat, LogsError, init_tracing};
+pub use metrics::{
+    Counter, Description, Gauge, Histogram, Metrics, Seconds, describe, grpc_observer, metrics_route,
+};
 pub use problems::{Origins, Problem, Problems, SettingsErrors};
 pub use signal::shutdown_signal;

@@ -2,7 +2,8 @@
 //!
 //! - [`TlsIdentity`] and [`TrustRoots`] are who we are and whom we believe; roots are replaced while connections live.
 //! - [`Server`] accepts connections: TLS 1.3, a client certificate that chains to the roots, no resumption, so that a
-//!   stranger gets no byte past the handshake. A [`ConnectionGate`] is asked at every request and may close what lives.
+//!   stranger gets no byte past the handshake. A [`ConnectionGate`] is asked at every request and may close what lives; an
+//!   [`Observer`] is told of every answer.
 //! - [`TlsClient`] dials: [`TlsClient::connect`] gives a lazy channel that reconnects, [`TlsClient::probe`] says in words
 //!   what is wrong with an endpoint ([`TransportError`]).
 //! - [`services`] declares every service, one module each: a trait to implement, a server and a client with limits set.
@@ -20,6 +21,7 @@ mod error;
 mod error_details;
 mod gate;
 mod identity;
+mod observer;
 mod peer_certificate;
 mod roots;
 mod routes;
@@ -32,6 +34,7 @@ pub use error::{IdentityError, RootsError, TransportError};
 pub use error_details::{details_of, error_details};
 pub use gate::ConnectionGate;
 pub use identity::TlsIdentity;
+pub use observer::{Answered, Observer};
 pub use peer_certificate::PeerCertificate;
 pub use roots::TrustRoots;
 pub use server::Server;

@@ -29,6 +29,7 @@ use tracing::{debug, warn};
 use crate::config::{ALPN_HTTP2, server_config};
 use crate::gate::ConnectionGate;
 use crate::identity::TlsIdentity;
+use crate::observer::Observer;
 use crate::peer_certificate::PeerCertificate;
 use crate::roots::TrustRoots;
 use crate::routes::Routes;
@@ -61,6 +62,7 @@ pub struct Server {
     acceptor: TlsAcceptor,
     roots: TrustRoots,
     gate: ConnectionGate,
+    observer: Observer,
     routes: Routes,
     connections_max: usize,
     shutdown_deadline: Duration,
@@ -74,6 +76,7 @@ impl Server {
             acceptor: TlsAcceptor::from(Arc::new(server_config(identity, roots, &[ALPN_HTTP2]))),
             roots: roots.clone(),
             gate: ConnectionGate::default(),
+            observer: Observer::default(),
             routes: Routes::default(),
             connections_max: CONNECTIONS_MAX,
             shutdown_deadline: SHUTDOWN_DEADLINE,
@@ -100,6 +103,13 @@ impl Server {
     #[must_use]
     pub fn gate(mut self, gate: ConnectionGate) -> Self {
         self.gate = gate;
+        self
+    }
+
+    /// Sets who is told of every answer.
+    #[must_use]
+    pub fn observer(mut self, observer: Observer) -> Self {
+        self.observer = observer;
         self
     }
 
@@ -242,7 +252,9 @@ impl Server {
         }
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(certificate);
-        self.routes.answer(request).await
+        let mut response = self.routes.answer(request).await;
+        self.observer.tell(&mut response);
+        response
     }
 
     fn still_welcome(&self, caller: &Caller) -> Result<(), String> {

@@ -4,6 +4,7 @@
 //! bounded in bytes, and a stream that fills the bound is read no further until answers have left.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use ordering::BroadcastRejection;
@@ -20,6 +21,7 @@ use transport::{Request, Response, Streaming};
 
 use crate::channel::{Answer, Channel};
 use crate::channels::Channels;
+use crate::metrics::{OrdererMetrics, UNKNOWN};
 
 /// Envelopes of one stream on their way at a time: some blocks' worth.
 const PIPELINE_MAX: usize = 1024;
@@ -30,12 +32,13 @@ const BYTES_MAX_KIB: usize = 128 << 10;
 pub struct Broadcast {
     channels: Arc<Channels>,
     room: Arc<Semaphore>,
+    metrics: Arc<OrdererMetrics>,
 }
 
 impl Broadcast {
     /// Serves these channels.
-    pub fn new(channels: Arc<Channels>) -> Self {
-        Self { channels, room: Arc::new(Semaphore::new(BYTES_MAX_KIB)) }
+    pub fn new(channels: Arc<Channels>, metrics: Arc<OrdererMetrics>) -> Self {
+        Self { channels, room: Arc::new(Semaphore::new(BYTES_MAX_KIB)), metrics }
     }
 }
 
@@ -46,7 +49,8 @@ impl AtomicBroadcast for Broadcast {
     ) -> Result<Response<ResponseStream<BroadcastResponse>>, transport::Status> {
         let (answers, outgoing) = mpsc::channel(PIPELINE_MAX);
         let incoming = request.into_inner();
-        tokio::spawn(read(incoming, Arc::clone(&self.channels), Arc::clone(&self.room), answers));
+        let served = Served { channels: Arc::clone(&self.channels), metrics: Arc::clone(&self.metrics) };
+        tokio::spawn(read(incoming, served, Arc::clone(&self.room), answers));
         let stream = ReceiverStream::new(outgoing).then(|answer| async { Ok(response(answer).await) });
         Ok(Response::new(Box::pin(stream)))
     }
@@ -54,10 +58,16 @@ impl AtomicBroadcast for Broadcast {
 
 type Pending = JoinHandle<Answer>;
 
+/// What each envelope's task needs of the service.
+struct Served {
+    channels: Arc<Channels>,
+    metrics: Arc<OrdererMetrics>,
+}
+
 /// Reads a stream to its end, and starts a task for each envelope.
 async fn read(
     mut incoming: Streaming<Envelope>,
-    channels: Arc<Channels>,
+    served: Served,
     room: Arc<Semaphore>,
     answers: mpsc::Sender<Pending>,
 ) {
@@ -65,8 +75,8 @@ async fn read(
         // The wrapper is ours to encode; what the client signed inside it stays as it came.
         let envelope = Bytes::from(envelope.encode_to_vec());
         let Ok(place) = acquire(&room, envelope.len()).await else { return };
-        let channel = channels.of_envelope(&envelope);
-        let task = tokio::spawn(order(channel, envelope, place));
+        let channel = served.channels.of_envelope(&envelope);
+        let task = tokio::spawn(order(channel, envelope, place, Arc::clone(&served.metrics)));
         if answers.send(task).await.is_err() {
             return;
         }
@@ -85,11 +95,14 @@ async fn order(
     channel: Result<Arc<Channel>, BroadcastRejection>,
     envelope: Bytes,
     place: OwnedSemaphorePermit,
+    metrics: Arc<OrdererMetrics>,
 ) -> Answer {
-    let answer = match channel {
-        Ok(channel) => channel.order(envelope).await,
-        Err(rejection) => (rejection.status(), rejection.to_string()),
+    let started = Instant::now();
+    let (name, answer) = match &channel {
+        Ok(channel) => (channel.chain.channel().as_str(), channel.order(envelope).await),
+        Err(rejection) => (UNKNOWN, (rejection.status(), rejection.to_string())),
     };
+    metrics.answered(name, answer.0, started);
     drop(place);
     answer
 }

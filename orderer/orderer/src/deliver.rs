@@ -16,6 +16,7 @@ use transport::{Request, Response};
 use crate::chain::Chain;
 use crate::channel::Channel;
 use crate::channels::Channels;
+use crate::metrics::OrdererMetrics;
 use crate::seek::{self, Refusal, Seek};
 
 /// Blocks read and not yet sent to one reader.
@@ -29,12 +30,17 @@ const READ_BYTES_MAX: usize = 4 << 20;
 pub struct Deliver {
     channels: Arc<Channels>,
     closing: watch::Receiver<bool>,
+    metrics: Arc<OrdererMetrics>,
 }
 
 impl Deliver {
     /// Serves these channels until `closing` turns true.
-    pub fn new(channels: Arc<Channels>, closing: watch::Receiver<bool>) -> Self {
-        Self { channels, closing }
+    pub fn new(
+        channels: Arc<Channels>,
+        closing: watch::Receiver<bool>,
+        metrics: Arc<OrdererMetrics>,
+    ) -> Self {
+        Self { channels, closing, metrics }
     }
 
     fn judge(&self, envelope: &Envelope) -> Result<(Arc<Channel>, Seek), Refusal> {
@@ -53,11 +59,11 @@ impl Delivery for Deliver {
     ) -> Result<Response<ResponseStream<DeliverReply>>, transport::Status> {
         let (replies, outgoing) = mpsc::channel(BUFFER_BLOCKS);
         let judged = self.judge(request.get_ref());
-        let mut closing = self.closing.clone();
+        let (mut closing, metrics) = (self.closing.clone(), Arc::clone(&self.metrics));
         tokio::spawn(async move {
             let (status, text) = match judged {
                 Ok((channel, seek)) => tokio::select! {
-                    status = send_blocks(&channel, &seek, &replies) => status,
+                    status = send_blocks(&channel, &seek, &replies, &metrics) => status,
                     _ = closing.wait_for(|closes| *closes) => {
                         (Status::ServiceUnavailable, "this orderer is shutting down".to_owned())
                     }
@@ -74,7 +80,7 @@ impl Delivery for Deliver {
 type Replies = mpsc::Sender<Result<DeliverReply, transport::Status>>;
 
 /// Sends blocks until the last one is sent or something ends it; returns the closing status.
-async fn send_blocks(channel: &Channel, seek: &Seek, replies: &Replies) -> Refusal {
+async fn send_blocks(channel: &Channel, seek: &Seek, replies: &Replies, metrics: &OrdererMetrics) -> Refusal {
     let mut deliverable = channel.chain.deliverable();
     let mut next = seek.start;
     loop {
@@ -100,7 +106,11 @@ async fn send_blocks(channel: &Channel, seek: &Seek, replies: &Replies) -> Refus
             if let Err(rejection) = seek.reader.at(channel.clocks.now_ms()) {
                 return (Status::Forbidden, rejection.to_string());
             }
-            if replies.send(Ok(DeliverReply::Block(block))).await.is_err() || next == seek.stop {
+            if replies.send(Ok(DeliverReply::Block(block))).await.is_err() {
+                return (Status::Success, String::new());
+            }
+            metrics.sent(channel.chain.channel().as_str());
+            if next == seek.stop {
                 return (Status::Success, String::new());
             }
             next = next.next();

@@ -15,6 +15,7 @@ mod consenters;
 mod deliver;
 mod forwarding;
 mod leader;
+mod metrics;
 mod raft;
 mod seek;
 mod sharing;

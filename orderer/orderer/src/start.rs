@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use node::{Component, Health, health_route};
+use node::{Component, Health, Metrics, grpc_observer, health_route, metrics_route};
 use serde_json::json;
 use store::{Read as _, Store, StoreOptions};
 use tokio::sync::{mpsc, watch};
@@ -30,6 +30,7 @@ use crate::consenters::{ConsenterNetwork, TlsConsenters};
 use crate::deliver::Deliver;
 use crate::forwarding::forward;
 use crate::leader::{LeaderParts, lead};
+use crate::metrics::OrdererMetrics;
 use crate::raft::{LOG_FAMILIES, RaftConsensus, RaftParts};
 use crate::sharing::share;
 
@@ -65,17 +66,22 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> anyh
 
     let health = Health::new(env!("CARGO_PKG_VERSION"));
     watch_health(&health, &channels);
+    let metrics = Metrics::new();
+    let own_metrics = Arc::new(OrdererMetrics::new(&metrics, &channels));
     let web = match operations {
         Some(listener) => {
-            let routes = vec![health_route(health)];
+            let routes = vec![health_route(health), metrics_route(metrics.clone())];
             Some(WebServer::serve(listener, &settings.tls, &settings.roots, routes).await?)
         }
         None => None,
     };
     say_ready(&channel, &listener.local_addr()?);
+    let broadcast = Broadcast::new(Arc::clone(&channels), Arc::clone(&own_metrics));
+    let deliver = Deliver::new(Arc::clone(&channels), closes, own_metrics);
     Server::new(&settings.tls, &settings.roots)
-        .add_service(AtomicBroadcastServer::new(Broadcast::new(Arc::clone(&channels))))
-        .add_service(DeliveryServer::new(Deliver::new(Arc::clone(&channels), closes)))
+        .observer(grpc_observer(&metrics))
+        .add_service(AtomicBroadcastServer::new(broadcast))
+        .add_service(DeliveryServer::new(deliver))
         .add_service(ConsensusServer::new(ConsensusService::new(Arc::clone(&channels), consenters)))
         .serve(listener, async {
             shutdown.await;

@@ -349,6 +349,24 @@ impl Network {
         self.health(hospital, self.ports.of(hospital, Listener::OrdererHealth), &root)
     }
 
+    /// What `/metrics` of a peer answers.
+    ///
+    /// # Errors
+    /// Where it does not answer.
+    pub fn peer_metrics(&self, hospital: Hospital) -> Result<String> {
+        let port = self.ports.of(hospital, Listener::PeerHealth);
+        self.metrics(hospital, port, &self.peer_root(hospital))
+    }
+
+    /// What `/metrics` of an orderer answers.
+    ///
+    /// # Errors
+    /// Where it does not answer.
+    pub fn orderer_metrics(&self, hospital: Hospital) -> Result<String> {
+        let port = self.ports.of(hospital, Listener::OrdererHealth);
+        self.metrics(hospital, port, &self.orderer_tls_root(hospital))
+    }
+
     /// Waits until a condition holds.
     ///
     /// # Errors
@@ -446,12 +464,26 @@ impl Network {
     }
 
     fn health(&self, hospital: Hospital, port: u16, root: &Path) -> Result<Value> {
+        let client = self.operator(hospital, root)?;
+        Ok(self.runtime.block_on(client.get_json(&format!("https://localhost:{port}/healthz")))?)
+    }
+
+    fn metrics(&self, hospital: Hospital, port: u16, root: &Path) -> Result<String> {
+        let client = self.operator(hospital, root)?;
+        let reply = self.runtime.block_on(client.get(&format!("https://localhost:{port}/metrics")))?;
+        if reply.status != 200 {
+            bail!("/metrics answered {}", reply.status);
+        }
+        Ok(String::from_utf8(reply.body.to_vec())?)
+    }
+
+    /// The administrator of a hospital as a client of a node's operations listener.
+    fn operator(&self, hospital: Hospital, root: &Path) -> Result<HttpsClient> {
         let tls = self.admin(hospital).tls_folder();
         let (cert, key) = (std::fs::read(tls.join("client.crt"))?, std::fs::read(tls.join("client.key"))?);
         let identity = TlsIdentity::from_pem(&cert, &key)?;
         let root = std::fs::read(root)?;
         let roots = TrustRoots::from_pem([&root[..]])?;
-        let client = HttpsClient::new(&identity, &roots)?;
-        Ok(self.runtime.block_on(client.get_json(&format!("https://localhost:{port}/healthz")))?)
+        Ok(HttpsClient::new(&identity, &roots)?)
     }
 }

@@ -8,7 +8,7 @@ use crate::workspace::Workspace;
 const RULE: &str = "owners";
 
 /// Packages and the crates that may name them.
-pub(crate) const OWNERS: [(&str, &[&str]); 25] = [
+pub(crate) const OWNERS: [(&str, &[&str]); 26] = [
     ("actix", &["host"]),
     ("actix-web", &["web"]),
     ("age", &["ipfs"]),
@@ -25,6 +25,7 @@ pub(crate) const OWNERS: [(&str, &[&str]); 25] = [
     ("ipld-dagpb", &["offchain"]),
     ("multihash", &["offchain"]),
     ("openraft", &["orderer"]),
+    ("prometheus", &["node"]),
     ("rcgen", &["issuing"]),
     ("reqwest", &["web"]),
     ("rocksdb", &["store"]),

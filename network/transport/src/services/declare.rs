@@ -92,7 +92,11 @@ macro_rules! grpc_service {
                                     async move { service.$method(request).await }
                                 },
                             );
-                            Ok(grpc_serve!($kind grpc, method, request))
+                            let mut response = grpc_serve!($kind grpc, method, request);
+                            let streams = grpc_streams!($kind);
+                            let rpc = $crate::observer::Rpc { service: $name, method: $rpc, streams };
+                            response.extensions_mut().insert(rpc);
+                            Ok(response)
                         }),
                     )+
                     _ => {
@@ -158,6 +162,22 @@ macro_rules! grpc_response {
     (client_stream $t:ty) => { $t };
     (server_stream $t:ty) => { $crate::services::ResponseStream<$t> };
     (bidi $t:ty) => { $crate::services::ResponseStream<$t> };
+}
+
+/// Whether a method answers with a stream.
+macro_rules! grpc_streams {
+    (unary) => {
+        false
+    };
+    (client_stream) => {
+        false
+    };
+    (server_stream) => {
+        true
+    };
+    (bidi) => {
+        true
+    };
 }
 
 /// What a client's method takes.

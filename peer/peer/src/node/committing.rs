@@ -19,6 +19,7 @@ use validation::{ExaminedTransaction, ValidatedBlock, check_link, examine, valid
 
 use super::channel::Channel;
 use super::fault::NodeFault;
+use super::metrics::PeerMetrics;
 use super::settings::with_causes;
 
 /// Blocks that wait for the committer: a few, so that fetching overlaps with committing and memory stays bounded.
@@ -57,11 +58,12 @@ pub type AfterCommit = Arc<dyn Fn(&Channel, BlockNumber) + Send + Sync>;
 pub fn start(
     channel: Arc<Channel>,
     after: AfterCommit,
+    metrics: Arc<PeerMetrics>,
 ) -> Result<(mpsc::Sender<Arrival>, thread::JoinHandle<()>), NodeFault> {
     let (send, mut receive) = mpsc::channel::<Arrival>(BLOCKS_WAITING_MAX);
     let body = move || {
         while let Some(arrival) = receive.blocking_recv() {
-            let outcome = commit_or_stop(&channel, || commit(&channel, &arrival.block, &after));
+            let outcome = commit_or_stop(&channel, || commit(&channel, &arrival.block, &after, &metrics));
             let is_over = matches!(outcome, Err(Refusal::Fault(_)));
             // The follower may have left; the verdict stands in the ledger.
             let _ = arrival.outcome.send(outcome);
@@ -95,21 +97,30 @@ pub(super) fn commit_or_stop(
     outcome
 }
 
-fn commit(channel: &Channel, bytes: &[u8], after: &AfterCommit) -> Result<(), Refusal> {
+fn commit(
+    channel: &Channel,
+    bytes: &[u8],
+    after: &AfterCommit,
+    metrics: &PeerMetrics,
+) -> Result<(), Refusal> {
+    let mut clock = metrics.block(channel.channel().as_str());
     let block = Block::from_bytes(bytes).map_err(|error| Refusal::NotTheNext(error.to_string()))?;
     let bundle = channel.bundle();
     let header = channel.ledger().last_header();
     let ordered =
         check_link(block, &header, &bundle).map_err(|error| Refusal::NotTheNext(with_causes(&error)))?;
     let examined = examine_all(&ordered.block().envelopes, &bundle, ordered.block().header.timestamp_ms);
+    clock.examined();
     let state = channel.ledger().snapshot();
     let before = channel.ledger().info().commit_hash;
     let fault = |cause: String| Refusal::Fault(NodeFault::Ledger { cause });
     let validated = validate_block(ordered, examined, &bundle, &state, before)
         .map_err(|error| fault(with_causes(&error)))?;
+    clock.validated(&validated, bundle.config());
     log_verdicts(channel, &validated);
     let number = validated.number();
     channel.commit(validated).map_err(Refusal::Fault)?;
+    clock.committed();
     after(channel, number);
     Ok(())
 }

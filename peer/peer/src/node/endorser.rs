@@ -6,10 +6,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use configtx::ConfigBundle;
 use endorsing::{
-    ExecutionResult, ParsedProposal, VerifiedProposal, check_fresh, check_proposal, endorse, parse_proposal,
+    ExecutionResult, ParsedProposal, VerifiedProposal, check_fresh, check_proposal, endorse, is_success,
+    parse_proposal,
 };
 use gateway::ports::ChannelLedger;
 use gateway::{Examiner, UploadProposal};
@@ -25,6 +27,7 @@ use transport::{Request, Response, Status};
 use super::channel::Channel;
 use super::channels::Channels;
 use super::clock::now_ms;
+use super::metrics::{PeerMetrics, ProposalClock};
 use super::settings::with_causes;
 use super::system::{self, SystemCall};
 
@@ -40,6 +43,7 @@ pub struct Endorser {
     pub(crate) joined: Arc<system::Joined>,
     /// Places for proposals under way.
     pub(crate) turns: Semaphore,
+    pub(crate) metrics: Arc<PeerMetrics>,
 }
 
 /// Proposals under way at a time, system calls included: each may hold 17 MiB.
@@ -63,6 +67,17 @@ impl Endorser {
     /// A status for a proposal that may not run: malformed, not signed by a member, not registered, unknown channel or
     /// chaincode, already committed, content that cannot be examined.
     pub async fn process(&self, signed: SignedProposal) -> Result<ProposalResponse, Status> {
+        let mut clock = self.metrics.proposal();
+        let outcome = self.judge(signed, &mut clock).await;
+        clock.end(&outcome);
+        outcome
+    }
+
+    async fn judge(
+        &self,
+        signed: SignedProposal,
+        clock: &mut ProposalClock<'_>,
+    ) -> Result<ProposalResponse, Status> {
         let _turn = self.turns.try_acquire().map_err(|_| {
             Status::resource_exhausted(format!(
                 "this peer works on {PROPOSALS_MAX} proposals already, the limit; propose again in a moment"
@@ -71,6 +86,7 @@ impl Endorser {
         let proposal =
             parse_proposal(&signed).map_err(|error| Status::invalid_argument(error.to_string()))?;
         if let Some(call) = SystemCall::of(&proposal) {
+            clock.concerns("none", proposal.chaincode.as_str());
             return self.answer_system(call, &proposal, &signed);
         }
         let channel =
@@ -80,6 +96,7 @@ impl Endorser {
         let verified = check_proposal(proposal, &signed, &bundle, now_ms())
             .map_err(|error| status_of_rejection(&error))?;
         registered(&channel, &bundle, verified.creator())?;
+        clock.concerns(channel.channel().as_str(), verified.proposal().chaincode.as_str());
         let tx_id = &verified.proposal().tx_id;
         if channel.transaction(tx_id).map_err(internal)?.is_some() {
             return Err(Status::already_exists(format!(
@@ -187,7 +204,11 @@ impl Endorser {
             examination,
         };
         let state = Arc::new(channel.ledger().snapshot());
-        let result = self.host.invoke(Run { invocation, state }).await.map_err(status_of_host)?;
+        let (started, chaincode) = (Instant::now(), proposal.chaincode.as_str());
+        let result = self.host.invoke(Run { invocation, state }).await;
+        let success = result.as_ref().is_ok_and(|result| is_success(result.response.status));
+        self.metrics.ran(proposal.channel.as_str(), chaincode, success, started);
+        let result = result.map_err(status_of_host)?;
         let event = result.event.map(|(event_name, payload)| ChaincodeEvent {
             chaincode_id: String::new(),
             tx_id: String::new(),

@@ -13,6 +13,7 @@ mod endorser;
 mod fault;
 mod following;
 mod health;
+mod metrics;
 mod peer_node;
 mod settings;
 mod starting;

@@ -15,7 +15,7 @@ use host::{ChaincodeHost, HostLimits};
 use imaging::DecodeLimits;
 use ipfs::{SEALED_FAMILIES, SealedStore};
 use msp::{MspSet, SigningIdentity};
-use node::{Health, health_route, shutdown_signal};
+use node::{Health, Metrics, grpc_observer, health_route, metrics_route, shutdown_signal};
 use protocol::BlockNumber;
 use reports::Reports;
 use store::{FamilySpec, Store, StoreOptions};
@@ -38,6 +38,7 @@ use super::endorser::{Endorser, PROPOSALS_MAX};
 use super::fault::NodeFault;
 use super::following::Follower;
 use super::health;
+use super::metrics::{self, PeerMetrics};
 use super::peer_node::PeerNode;
 use super::settings::{Settings, with_causes};
 use super::system::Joined;
@@ -53,13 +54,14 @@ const STORE_LAYOUT: u32 = 1;
 /// [`NodeFault`]: nothing was bound then, or everything was closed again.
 pub async fn start(file: Option<&Path>) -> Result<(), NodeFault> {
     let settings = Settings::load(file)?;
+    let metrics = Metrics::new();
     let images = start_images().await?;
-    let parts = Parts::prepare(&settings, images)?;
+    let parts = Parts::prepare(&settings, images, &metrics)?;
     let listener = listen(settings.listen).await?;
     let health = Health::new(env!("CARGO_PKG_VERSION"));
     health::register(&health, &settings.id, settings.msp.msp_id.as_str(), &parts.channels);
     let web = match settings.operations {
-        Some(address) => Some(serve_health(address, &settings, &health).await?),
+        Some(address) => Some(serve_operations(address, &settings, &health, &metrics).await?),
         None => None,
     };
     for channel in parts.channels.all() {
@@ -70,6 +72,7 @@ pub async fn start(file: Option<&Path>) -> Result<(), NodeFault> {
     tracing::info!(id = settings.id, msp_id = %settings.msp.msp_id, address = %settings.listen, channels = parts.channels.all().len(), "peer ready");
     parts
         .server(&settings)
+        .observer(grpc_observer(&metrics))
         .serve(listener, async {
             let signal = shutdown_signal().await;
             tracing::info!(signal, "peer ends");
@@ -98,7 +101,7 @@ struct Parts {
 }
 
 impl Parts {
-    fn prepare(settings: &Settings, images: Arc<ImageWorkers>) -> Result<Self, NodeFault> {
+    fn prepare(settings: &Settings, images: Arc<ImageWorkers>, metrics: &Metrics) -> Result<Self, NodeFault> {
         let start = |what: &'static str, error: &dyn std::error::Error| NodeFault::Start {
             what,
             cause: with_causes(error),
@@ -116,6 +119,8 @@ impl Parts {
         let ledgers = settings.folder.join("ledgers");
         let channels = Channels::open(ledgers, settings.roots.clone(), settings.own_roots.clone())?;
         let channels = Arc::new(channels);
+        metrics::ask(metrics, &channels, &images);
+        let metrics = Arc::new(PeerMetrics::new(metrics));
         let host =
             ChaincodeHost::start(vec![Arc::new(Reports), Arc::new(AssetTransfer)], HostLimits::default())
                 .map_err(|error| start("the chaincode host", &error))?;
@@ -129,6 +134,7 @@ impl Parts {
             self_test_id: imaging::self_test(),
             joined: follow_when_joined(joins.clone()),
             turns: Semaphore::new(PROPOSALS_MAX),
+            metrics: metrics.clone(),
         });
         let address = settings.address.clone();
         let node =
@@ -140,6 +146,7 @@ impl Parts {
             signer,
             dialer: dialer.clone(),
             upkeep: upkeep.clone(),
+            metrics,
             runtime: Handle::current(),
             tasks: Mutex::new(JoinSet::new()),
             committers: Mutex::default(),
@@ -185,6 +192,7 @@ struct Following {
     signer: Arc<SigningIdentity>,
     dialer: Dialer,
     upkeep: Arc<Upkeep<PeerNode>>,
+    metrics: Arc<PeerMetrics>,
     runtime: Handle,
     tasks: Mutex<JoinSet<()>>,
     committers: Mutex<Vec<std::thread::JoinHandle<()>>>,
@@ -201,7 +209,7 @@ impl Following {
         if let Err(fault) = self.upkeep.resume(&*channel) {
             tracing::error!(channel = %channel.channel(), fault = with_causes(&fault), "reports of earlier blocks were not looked after");
         }
-        let (arrivals, committer) = committing::start(channel.clone(), after)?;
+        let (arrivals, committer) = committing::start(channel.clone(), after, self.metrics.clone())?;
         self.committers.lock().unwrap_or_else(PoisonError::into_inner).push(committer);
         let (signer, dialer) = (self.signer.clone(), self.dialer.clone());
         let follower = Follower { channel, arrivals, signer, dialer };
@@ -260,14 +268,16 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, NodeFault> {
         .map_err(|error| NodeFault::Listen { address: address.to_string(), cause: error.to_string() })
 }
 
-async fn serve_health(
+async fn serve_operations(
     address: SocketAddr,
     settings: &Settings,
     health: &Health,
+    metrics: &Metrics,
 ) -> Result<WebServer, NodeFault> {
     let fault = |cause: String| NodeFault::Listen { address: address.to_string(), cause };
     let listener = std::net::TcpListener::bind(address).map_err(|error| fault(error.to_string()))?;
-    WebServer::serve(listener, &settings.tls, &settings.roots, vec![health_route(health.clone())])
+    let routes = vec![health_route(health.clone()), metrics_route(metrics.clone())];
+    WebServer::serve(listener, &settings.tls, &settings.roots, routes)
         .await
         .map_err(|error| fault(with_causes(&error)))
 }

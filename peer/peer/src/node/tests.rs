@@ -20,7 +20,7 @@ use imaging::DecodeLimits;
 use ipfs::{SEALED_FAMILIES, SealedStore};
 use issuing::{CaProfile, CertificateAuthority, SigningKeyPair, Subject, TlsProfile};
 use msp::{MspSet, SigningIdentity};
-use node::Health;
+use node::{Health, Metrics};
 use protocol::fabric::{ProposalResponse, SignedProposal};
 use protocol::{ChaincodeName, ChannelId, TxId};
 use reports::Reports;
@@ -35,6 +35,7 @@ use super::committing::{Refusal, commit_or_stop, shortened};
 use super::endorser::{Endorser, PROPOSALS_MAX};
 use super::fault::NodeFault;
 use super::health;
+use super::metrics::PeerMetrics;
 use super::peer_node::PeerNode;
 use fixture::{NOW_MS, Network, msp_id};
 
@@ -114,6 +115,7 @@ impl World {
             self_test_id: String::new(),
             joined: Arc::new(|_| Ok(())),
             turns: Semaphore::new(PROPOSALS_MAX),
+            metrics: Arc::new(PeerMetrics::new(&Metrics::new())),
         });
         let address = "peer1:7051".to_owned();
         let node = PeerNode { channels: channels.clone(), endorser, signer, address };

@@ -4,6 +4,7 @@ mod admission;
 mod bad_input;
 mod damage;
 mod image_workers;
+mod metrics;
 mod one_hospital_down;
 mod one_orderer;
 mod openssl_and_crypto;
