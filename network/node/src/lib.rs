@@ -4,10 +4,12 @@
 //!   what the node runs with; every problem of both steps is reported together, with its origin and its fix, before a
 //!   port is bound.
 //! - [`load_msp`] and [`load_folder`] read crypto material from disk within limits.
+//! - [`forbid_core_dumps`] keeps keys and reports out of what a crash leaves behind.
 //! - [`init_tracing`] sends logs to stderr; [`shutdown_signal`] waits for SIGINT or SIGTERM.
 //! - [`Health`] collects how each component fares; [`health_route`] answers `/healthz` from it.
 //! - [`Metrics`] counts and times; [`metrics_route`] answers `/metrics` from it.
 
+mod core_dumps;
 mod folder;
 mod health;
 mod layers;
@@ -16,6 +18,7 @@ mod metrics;
 mod problems;
 mod signal;
 
+pub use core_dumps::forbid_core_dumps;
 pub use folder::{FolderError, MspLoadError, load_folder, load_msp};
 pub use health::{Component, Health, health_route};
 pub use layers::{Layers, Loaded};

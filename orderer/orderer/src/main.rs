@@ -29,8 +29,9 @@ mod world;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use node::{LogFormat, init_tracing, shutdown_signal};
+use node::{LogFormat, forbid_core_dumps, init_tracing, shutdown_signal};
 
 /// A fault of disk, network or configuration.
 const EXIT_FAULT: u8 = 2;
@@ -84,6 +85,7 @@ fn main() -> ExitCode {
 
 fn start(config: Option<PathBuf>) -> anyhow::Result<()> {
     init_tracing(LogFormat::Text, "info,openraft=error")?;
+    forbid_core_dumps().context("core dumps of this process cannot be forbidden")?;
     let settings = configuration::read(config.as_deref())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(start::run(settings, async {
