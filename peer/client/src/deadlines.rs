@@ -18,6 +18,8 @@ pub enum Phase {
     Broadcast,
     /// Waiting for the verdict.
     CommitStatus,
+    /// Asking for a chaincode's events.
+    ChaincodeEvents,
     /// Fetching a block from an orderer.
     Deliver,
     /// Sending a file to be sealed.
@@ -37,6 +39,7 @@ impl fmt::Display for Phase {
             Self::Submit => "submit",
             Self::Broadcast => "broadcast",
             Self::CommitStatus => "commit status",
+            Self::ChaincodeEvents => "chaincode events",
             Self::Deliver => "deliver",
             Self::Seal => "seal",
             Self::Download => "download",

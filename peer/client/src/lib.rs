@@ -17,6 +17,7 @@ mod deliver;
 mod direct;
 mod draft;
 mod error;
+mod events;
 mod reporting;
 mod system;
 mod transactions;
@@ -26,6 +27,7 @@ pub use deadlines::{Deadlines, Phase};
 pub use deliver::BlockPosition;
 pub use draft::Draft;
 pub use error::{ClientError, Detail, Fault, Rejection};
+pub use events::{ChaincodeEvents, Checkpoint, EventsStart, ReceivedEvent};
 pub use reporting::{
     CheckerChoice, Downloaded, Downloading, MapPeer, ProofOfWork, ReportIdError, ShownReport, Target, Upload,
     UploadProgress, Uploaded, checker_choices, resolve_report_id,

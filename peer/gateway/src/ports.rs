@@ -51,6 +51,12 @@ pub trait ChannelLedger: Send + Sync + fmt::Debug {
     /// [`LedgerFault`] where the store fails or the bytes are damaged.
     fn block(&self, number: BlockNumber) -> Result<Option<Bytes>, LedgerFault>;
 
+    /// The verdicts on a block's transactions, in order.
+    ///
+    /// # Errors
+    /// [`LedgerFault`] where the store fails.
+    fn verdicts(&self, number: BlockNumber) -> Result<Option<Vec<TxValidationCode>>, LedgerFault>;
+
     /// Checks a stored block against its neighbours' hashes, its own data hash and the recorded commit hash. Returns what
     /// differs, in words for a person; empty where everything agrees.
     fn differences(&self, number: BlockNumber) -> Vec<String>;
@@ -127,6 +133,7 @@ pub trait Node: Send + Sync + 'static {
         tx_id: &TxId,
     ) -> impl Future<Output = Result<CommittedAt, Status>> + Send;
 
-    /// Waits until the channel has at least `height` blocks here.
+    /// Waits until the channel has at least `height` blocks here. Ends without an answer only when the channel stops, the
+    /// peer shuts down or the future is dropped.
     fn reached(&self, channel: &ChannelId, height: u64) -> impl Future<Output = Result<(), Status>> + Send;
 }

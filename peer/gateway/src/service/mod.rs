@@ -1,4 +1,4 @@
-//! Fabric's gateway service for the users of this hospital: evaluate, endorse, submit, wait for the verdict.
+//! Fabric's gateway service for the users of this hospital: evaluate, endorse, submit, wait for the verdict, follow events.
 //!
 //! It stands on [`Node`](crate::ports::Node) for this peer, on [`Endorsers`] and [`Orderers`] for the others, and on
 //! [`UploadCustody`] for data keys. Nothing here decides what a valid transaction is; an endorser and the validation do.
@@ -10,7 +10,10 @@ mod collection;
 mod commit_status;
 mod endorse;
 mod evaluate;
+mod event_blocks;
+mod events;
 mod opened;
+mod reader;
 mod remote;
 mod slots;
 mod submit;
@@ -38,7 +41,8 @@ pub use remote::{
 pub use slots::GatewayLimits;
 pub use upload::UploadCustody;
 
-use slots::Places;
+use event_blocks::EventBlocks;
+use slots::{Places, StreamPlaces};
 
 /// gRPC's header with the client's own deadline.
 const TIMEOUT_HEADER: &str = "grpc-timeout";
@@ -54,6 +58,8 @@ pub struct GatewayService<N, C> {
     endorsements: Places,
     submissions: Places,
     waiters: Places,
+    streams: StreamPlaces,
+    event_blocks: Arc<EventBlocks>,
 }
 
 impl<N, C> fmt::Debug for GatewayService<N, C> {
@@ -89,6 +95,8 @@ impl<N: Node, C: UploadCustody> GatewayService<N, C> {
             endorsements: Places::new("Endorse", limits.calls_max),
             submissions: Places::new("Submit", limits.calls_max),
             waiters: Places::new("CommitStatus", limits.waiters_max),
+            streams: StreamPlaces::new("ChaincodeEvents", &limits),
+            event_blocks: Arc::default(),
         }
     }
 
@@ -131,11 +139,9 @@ impl<N: Node, C: UploadCustody> Gateway for GatewayService<N, C> {
 
     async fn chaincode_events(
         &self,
-        _: Request<SignedChaincodeEventsRequest>,
+        request: Request<SignedChaincodeEventsRequest>,
     ) -> Result<Response<ResponseStream<ChaincodeEventsResponse>>, Status> {
-        Err(Status::unimplemented(
-            "chaincode events are not offered by this release; wait with CommitStatus, or read blocks by Deliver",
-        ))
+        self.events_streamed(request.into_inner()).map(Response::new)
     }
 }
 

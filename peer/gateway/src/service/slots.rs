@@ -1,9 +1,11 @@
 //! How many calls the gateway runs at a time. Each method has its own places, so that slow endorsements refuse neither
 //! reads nor submissions.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use protocol::MspId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use transport::Status;
 
@@ -18,6 +20,10 @@ pub struct GatewayLimits {
     pub calls_max: usize,
     /// Clients that wait for a verdict at a time. A waiter holds some hundred bytes and no thread.
     pub waiters_max: usize,
+    /// Streams of chaincode events at a time. One holds the events of one block.
+    pub streams_max: usize,
+    /// Streams of one hospital's readers, so that no other hospital is left without.
+    pub streams_of_one_hospital_max: usize,
     /// How long a client waits for a verdict; it may ask again.
     pub commit_status: Duration,
     /// How long an evaluation may take.
@@ -39,6 +45,8 @@ impl Default for GatewayLimits {
         Self {
             calls_max: 500,
             waiters_max: 20_000,
+            streams_max: 1_000,
+            streams_of_one_hospital_max: 400,
             commit_status: Duration::from_secs(600),
             evaluate: Duration::from_secs(30),
             endorse: Duration::from_secs(30),
@@ -68,13 +76,68 @@ impl Places {
     pub(super) fn enter(&self) -> Result<OwnedSemaphorePermit, Status> {
         Arc::clone(&self.free).try_acquire_owned().map_err(|_| {
             let (method, limit) = (self.method, self.limit);
-            let mut status = Status::resource_exhausted(format!(
+            too_many(format!(
                 "too many requests for /gateway.Gateway/{method}, exceeding concurrency limit ({limit}); try again later"
-            ));
-            if let Ok(pushback) = PUSHBACK_MS.parse() {
-                status.metadata_mut().insert(PUSHBACK_KEY, pushback);
-            }
-            status
+            ))
         })
+    }
+}
+
+fn too_many(text: String) -> Status {
+    let mut status = Status::resource_exhausted(text);
+    if let Ok(pushback) = PUSHBACK_MS.parse() {
+        status.metadata_mut().insert(PUSHBACK_KEY, pushback);
+    }
+    status
+}
+
+/// Places of streams: a bound over all, and one for each hospital.
+#[derive(Debug)]
+pub(super) struct StreamPlaces {
+    all: Places,
+    of_one_max: usize,
+    held: Arc<Mutex<BTreeMap<MspId, usize>>>,
+}
+
+/// A stream's place, free again when this is dropped.
+#[derive(Debug)]
+pub(super) struct StreamPlace {
+    msp_id: MspId,
+    held: Arc<Mutex<BTreeMap<MspId, usize>>>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl StreamPlaces {
+    pub(super) fn new(method: &'static str, limits: &GatewayLimits) -> Self {
+        let all = Places::new(method, limits.streams_max);
+        Self { all, of_one_max: limits.streams_of_one_hospital_max, held: Arc::default() }
+    }
+
+    /// Takes a place for a stream of that hospital.
+    pub(super) fn enter(&self, msp_id: &MspId) -> Result<StreamPlace, Status> {
+        let permit = self.all.enter()?;
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = held.entry(msp_id.clone()).or_default();
+        if *count >= self.of_one_max {
+            return Err(too_many(format!(
+                "too many requests for /gateway.Gateway/{}: {msp_id} has {count} streams here, the limit of one hospital; \
+                 end one, or share a stream",
+                self.all.method
+            )));
+        }
+        *count += 1;
+        Ok(StreamPlace { msp_id: msp_id.clone(), held: Arc::clone(&self.held), _permit: permit })
+    }
+}
+
+impl Drop for StreamPlace {
+    fn drop(&mut self) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = held.get_mut(&self.msp_id) {
+            *count -= 1;
+            if *count == 0 {
+                held.remove(&self.msp_id);
+            }
+        }
     }
 }

@@ -9,6 +9,7 @@ use protocol::{
     Block, BlockHash, BlockHeader, BlockNumber, ChannelId, CommitHash, IdentityRecord, IdentityStatus, MspId,
     Poi, Proof, TxId, TxNumber, TxValidationCode, Version, data_hash,
 };
+use tokio::sync::watch;
 use validation::parse_transaction;
 
 use super::fixture::NOW_MS;
@@ -17,6 +18,7 @@ use crate::ports::{ChannelLedger, CommittedAt, LedgerFault};
 #[derive(Debug, Default)]
 struct Inner {
     blocks: Vec<Block>,
+    verdicts: Vec<Vec<TxValidationCode>>,
     transactions: BTreeMap<TxId, (CommittedAt, Bytes)>,
     state: BTreeMap<(String, String), (Bytes, Version)>,
     identities: BTreeMap<(MspId, Poi), IdentityRecord>,
@@ -27,6 +29,8 @@ struct Inner {
 pub(crate) struct MemoryLedger {
     bundle: Arc<ConfigBundle>,
     inner: Mutex<Inner>,
+    /// Follows the height.
+    pub(crate) heights: watch::Sender<u64>,
 }
 
 impl MemoryLedger {
@@ -45,7 +49,7 @@ impl MemoryLedger {
             };
             inner.identities.insert((first.msp_id.clone(), first.poi), record);
         }
-        let ledger = Self { bundle, inner: Mutex::new(inner) };
+        let ledger = Self { bundle, inner: Mutex::new(inner), heights: watch::Sender::new(0) };
         ledger.commit(&[]);
         ledger
     }
@@ -88,7 +92,9 @@ impl MemoryLedger {
                 }
             }
         }
+        inner.verdicts.push(envelopes.iter().map(|(_, code)| *code).collect());
         inner.blocks.push(Block { header, envelopes: bytes, signatures: vec![] });
+        self.heights.send_replace(number.next().0);
         number
     }
 
@@ -136,6 +142,10 @@ impl ChannelLedger for MemoryLedger {
 
     fn block(&self, number: BlockNumber) -> Result<Option<Bytes>, LedgerFault> {
         Ok(self.inner().blocks.get(number.0 as usize).map(|block| block.to_bytes().into()))
+    }
+
+    fn verdicts(&self, number: BlockNumber) -> Result<Option<Vec<TxValidationCode>>, LedgerFault> {
+        Ok(self.inner().verdicts.get(number.0 as usize).cloned())
     }
 
     fn differences(&self, _: BlockNumber) -> Vec<String> {

@@ -15,7 +15,7 @@ use ipfs::KemPrivateKey;
 use issuing::{CaProfile, CertificateAuthority, SigningKeyPair, Subject, TlsProfile};
 use msp::{Signer, SigningIdentity};
 use prost::Message;
-use protocol::fabric::{ProposalResponse, Response, SignedProposal};
+use protocol::fabric::{ChaincodeEvent, ProposalResponse, Response, SignedProposal};
 use protocol::{
     ChaincodeName, ChannelId, Digest, KvRead, KvWrite, MspId, NamespaceSet, ReadWriteSet, TxId,
     TxValidationCode,
@@ -175,7 +175,12 @@ impl World {
         let result = ExecutionResult {
             rwset,
             response: Response { status: 200, ..Response::default() },
-            event: None,
+            // Named after the function, so that tests can tell events apart.
+            event: parsed.args.first().map(|function| ChaincodeEvent {
+                event_name: String::from_utf8_lossy(function).into_owned(),
+                payload: Bytes::copy_from_slice(tx_id.as_str().as_bytes()),
+                ..ChaincodeEvent::default()
+            }),
             chaincode_version: "1.0".into(),
         };
         let answers: Vec<ProposalResponse> = HOSPITALS

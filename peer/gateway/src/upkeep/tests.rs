@@ -201,6 +201,9 @@ impl ChannelLedger for Faulty<'_> {
         }
         self.world.block(number)
     }
+    fn verdicts(&self, number: BlockNumber) -> Result<Option<Vec<TxValidationCode>>, LedgerFault> {
+        self.world.verdicts(number)
+    }
     fn differences(&self, number: BlockNumber) -> Vec<String> {
         self.world.differences(number)
     }

@@ -1,4 +1,4 @@
-//! `peer chaincode`: invoke and query.
+//! `peer chaincode`: invoke, query and events.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -8,11 +8,12 @@ use clap::{Args, Subcommand};
 use client::{Deadlines, Draft, Endorsed};
 use endorsing::TransientMap;
 use protocol::{ChaincodeName, ChannelId};
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::events::{self, EventsArguments};
 use super::exit::Failure;
 use super::orderer_flags::OrdererFlags;
-use super::output::Done;
+use super::output::{Done, OutputFormat, hex_digits, shown};
 use super::peer_flags::PeerFlags;
 use super::session::Session;
 use super::settings::FlagValues;
@@ -43,6 +44,15 @@ Examples:
 Example:
   peer chaincode query -C reports -n asset-transfer -c '{\"Args\":[\"ReadAsset\",\"car1\"]}'")]
     Query(QueryArguments),
+    /// Print the events of valid transactions as they are committed, from a block or transaction on.
+    #[command(after_help = "\
+One event a line; with --output json one JSON value a line. Keep block and transaction of the last event that was dealt
+with, and begin behind it with --start and --after: none is missed, none comes twice, whatever was restarted meanwhile.
+
+Examples:
+  peer chaincode events -C reports -n reports
+  peer chaincode events -C reports -n reports --start 0 --count 10 --output json")]
+    Events(EventsArguments),
 }
 
 #[derive(Args, Clone, Debug)]
@@ -119,10 +129,11 @@ impl CallArguments {
 }
 
 /// Runs the verb.
-pub async fn run(arguments: ChaincodeArguments) -> Result<Done, Failure> {
+pub async fn run(arguments: ChaincodeArguments, format: OutputFormat) -> Result<Done, Failure> {
     match arguments.verb {
         ChaincodeVerb::Invoke(arguments) => invoke(arguments).await,
         ChaincodeVerb::Query(arguments) => query(arguments).await,
+        ChaincodeVerb::Events(arguments) => events::run(arguments, format).await,
     }
 }
 
@@ -189,35 +200,4 @@ async fn query(arguments: QueryArguments) -> Result<Done, Failure> {
     };
     let text = if hex { hex_digits(&payload).into_bytes() } else { payload.to_vec() };
     Ok(Done::new(text, json!({ "payload": shown(&payload), "payload_hex": hex_digits(&payload) })))
-}
-
-/// A payload for programs: JSON as it is, text as text, other bytes as hex digits.
-fn shown(payload: &[u8]) -> Value {
-    serde_json::from_slice(payload).unwrap_or_else(|_| match std::str::from_utf8(payload) {
-        Ok(text) => Value::from(text),
-        Err(_) => Value::from(hex_digits(payload)),
-    })
-}
-
-fn hex_digits(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_payload_is_shown_by_its_kind() {
-        let rows: &[(&[u8], Value)] = &[
-            (br#"{"id":"car1"}"#, json!({ "id": "car1" })),
-            (b"plain", json!("plain")),
-            (b"7", json!(7)),
-            (b"", json!("")),
-            (&[0xff, 0x00], json!("ff00")),
-        ];
-        for (payload, expected) in rows {
-            assert_eq!(shown(payload), *expected, "{payload:?}");
-        }
-    }
 }

@@ -10,6 +10,7 @@ mod chaincode;
 mod channel;
 mod constructor;
 mod duration;
+mod events;
 mod exit;
 mod image_file;
 mod node_start;
@@ -68,7 +69,7 @@ enum Verb {
     Node(node_start::NodeArguments),
     /// Join, list, inspect and fetch channels.
     Channel(channel::ChannelArguments),
-    /// Invoke and query chaincodes.
+    /// Invoke and query chaincodes, follow their events.
     Chaincode(chaincode::ChaincodeArguments),
     /// Upload, list, show, share, download and verify reports.
     Report(report::ReportArguments),
@@ -93,13 +94,13 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         return gateway::run_image_worker(gateway::decode_and_hash);
     }
     let format = arguments.output;
-    match run(arguments.verb) {
+    match run(arguments.verb, format) {
         Ok(done) => output::print(&done, format),
         Err(failure) => exit::report(&failure, format),
     }
 }
 
-fn run(verb: Verb) -> Result<Done, Failure> {
+fn run(verb: Verb, format: OutputFormat) -> Result<Done, Failure> {
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| Failure::fault(format!("the runtime cannot start: {error}")))?;
     runtime.block_on(async {
@@ -107,7 +108,7 @@ fn run(verb: Verb) -> Result<Done, Failure> {
             Verb::Version => Ok(version()),
             Verb::Node(arguments) => node_start::run(arguments).await,
             Verb::Channel(arguments) => channel::run(arguments).await,
-            Verb::Chaincode(arguments) => chaincode::run(arguments).await,
+            Verb::Chaincode(arguments) => chaincode::run(arguments, format).await,
             Verb::Report(arguments) => report::run(arguments).await,
             Verb::ImageWorker => Err(Failure::usage("an image worker runs before everything else")),
         }

@@ -22,7 +22,7 @@ pub enum OutputFormat {
 pub struct Done {
     /// For people; may be a chaincode's bytes.
     pub text: Vec<u8>,
-    /// For programs.
+    /// For programs; null where everything is written already.
     pub json: Value,
     /// Code and reason where the result itself is a refusal, such as a report that does not verify.
     pub refused: Option<(String, String)>,
@@ -39,6 +39,7 @@ impl Done {
 pub fn print(done: &Done, format: OutputFormat) -> ExitCode {
     let mut bytes = match format {
         OutputFormat::Text => done.text.clone(),
+        OutputFormat::Json if done.json.is_null() => Vec::new(),
         OutputFormat::Json => done.json.to_string().into_bytes(),
     };
     if !bytes.is_empty() && !bytes.ends_with(b"\n") {
@@ -54,6 +55,40 @@ pub fn print(done: &Done, format: OutputFormat) -> ExitCode {
         Some((code, reason)) => {
             eprintln!("rejected: {code}: {reason}");
             ExitCode::from(REJECTED)
+        }
+    }
+}
+
+/// A payload for programs: JSON as it is, text as text, other bytes as hex digits.
+pub fn shown(payload: &[u8]) -> Value {
+    serde_json::from_slice(payload).unwrap_or_else(|_| match std::str::from_utf8(payload) {
+        Ok(text) => Value::from(text),
+        Err(_) => Value::from(hex_digits(payload)),
+    })
+}
+
+/// Bytes as hex digits.
+pub fn hex_digits(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_payload_is_shown_by_its_kind() {
+        let rows: &[(&[u8], Value)] = &[
+            (br#"{"id":"car1"}"#, json!({ "id": "car1" })),
+            (b"plain", json!("plain")),
+            (b"7", json!(7)),
+            (b"", json!("")),
+            (&[0xff, 0x00], json!("ff00")),
+        ];
+        for (payload, expected) in rows {
+            assert_eq!(shown(payload), *expected, "{payload:?}");
         }
     }
 }

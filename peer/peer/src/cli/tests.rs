@@ -35,6 +35,9 @@ fn fabrics_verbs_and_flags_are_taken_letter_by_letter() {
          --tlsRootCertFiles g -c {} --certfile c --keyfile k --clientauth",
         "peer chaincode query -C r -n a -c {} -x",
         "peer chaincode query -C r -n a -c {} --hex --peerAddresses p:1,q:2",
+        "peer chaincode events --channelID r --name a",
+        "peer chaincode events -C r -n a --start 0 --after 0000000000000000000000000000000000000000000000000000000000000000 \
+         --count 3 --output json",
         "peer report upload scan.png --patient 4711 --modality CR --share-with BMSP --share-with CMSP -C reports",
         "peer report list",
         "peer report show 0123456789 --output json",
@@ -114,7 +117,7 @@ fn the_help_of_every_verb_teaches_with_an_example() {
             verbs += 1;
         }
     }
-    assert_eq!(verbs, 16);
+    assert_eq!(verbs, 17);
 }
 
 #[test]

@@ -9,7 +9,9 @@ use bytes::Bytes;
 use configtx::ConfigBundle;
 use gateway::ports::{ChannelLedger, CommittedAt, LedgerFault};
 use ledger::Ledger;
-use protocol::{Block, BlockNumber, ChannelId, CommitHash, IdentityRecord, MspId, Poi, TxId, Version};
+use protocol::{
+    Block, BlockNumber, ChannelId, CommitHash, IdentityRecord, MspId, Poi, TxId, TxValidationCode, Version,
+};
 use tokio::sync::{oneshot, watch};
 use validation::{ValidatedBlock, validate_genesis};
 
@@ -22,12 +24,17 @@ const WAITED_FOR_MAX: usize = 20_000;
 /// Callers that wait for one transaction at a time: its client, its hospital's other services, other hospitals' readers.
 const WAITERS_MAX: usize = 256;
 
+/// What those are told who wait when the peer ends.
+pub(super) const SHUTTING_DOWN: &str = "the peer is shutting down";
+
 /// A channel's ledger with what the node keeps beside it.
 pub struct Channel {
     name: ChannelId,
     ledger: Ledger,
     bundle: RwLock<Arc<ConfigBundle>>,
     height: watch::Sender<u64>,
+    /// Turns true when the channel stops, for those who wait for its height.
+    halted: watch::Sender<bool>,
     waiting: Mutex<HashMap<TxId, Vec<oneshot::Sender<CommittedAt>>>>,
     stopped: OnceLock<String>,
 }
@@ -65,6 +72,7 @@ impl Channel {
             ledger,
             bundle: RwLock::new(Arc::new(bundle)),
             height,
+            halted: watch::Sender::new(false),
             waiting: Mutex::new(HashMap::new()),
             stopped: OnceLock::new(),
         })
@@ -75,6 +83,7 @@ impl Channel {
         if self.stopped.set(reason.to_owned()).is_ok() {
             tracing::error!(channel = %self.name, reason, "the channel stops");
         }
+        self.halted.send_replace(true);
         // Those who wait learn of it: their senders are dropped.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
@@ -128,9 +137,18 @@ impl Channel {
         Ok(())
     }
 
-    /// Follows the channel's height.
-    pub(crate) fn heights(&self) -> watch::Receiver<u64> {
-        self.height.subscribe()
+    /// Waits until the channel has that many blocks.
+    ///
+    /// # Errors
+    /// A text for the caller where the channel stops.
+    pub(crate) async fn reached(&self, height: u64) -> Result<(), String> {
+        let (mut heights, mut halted) = (self.height.subscribe(), self.halted.subscribe());
+        let is_reached = tokio::select! {
+            biased;
+            _ = halted.wait_for(|halts| *halts) => false,
+            heights = heights.wait_for(|reached| *reached >= height) => heights.is_ok(),
+        };
+        if is_reached { Ok(()) } else { Err(self.unavailable().unwrap_or_else(|| SHUTTING_DOWN.to_owned())) }
     }
 
     /// Waits for a transaction. The place is free again when the future is dropped or answered.
@@ -167,9 +185,7 @@ impl Channel {
         if let Some(found) = self.transaction(tx_id).map_err(|fault| fault.to_string())? {
             return Ok(found);
         }
-        receive
-            .await
-            .map_err(|_| self.unavailable().unwrap_or_else(|| "the peer is shutting down".to_owned()))
+        receive.await.map_err(|_| self.unavailable().unwrap_or_else(|| SHUTTING_DOWN.to_owned()))
     }
 
     fn fault(&self, error: &dyn std::error::Error) -> LedgerFault {
@@ -198,6 +214,10 @@ impl ChannelLedger for Channel {
 
     fn block(&self, number: BlockNumber) -> Result<Option<Bytes>, LedgerFault> {
         self.ledger.block(number).map_err(|error| self.fault(&error))
+    }
+
+    fn verdicts(&self, number: BlockNumber) -> Result<Option<Vec<TxValidationCode>>, LedgerFault> {
+        self.ledger.codes(number).map_err(|error| self.fault(&error))
     }
 
     fn differences(&self, number: BlockNumber) -> Vec<String> {

@@ -1,14 +1,16 @@
 //! The peer as the gateway's services see it.
 
+use std::future::Future;
 use std::sync::Arc;
 
 use gateway::ports::{ChannelLedger, CommittedAt, Node};
 use msp::{Signer, SigningIdentity};
 use protocol::fabric::{ProposalResponse, SignedProposal};
 use protocol::{ChannelId, MspId, TxId};
+use tokio::sync::watch;
 use transport::Status;
 
-use super::channel::Channel;
+use super::channel::{Channel, SHUTTING_DOWN};
 use super::channels::Channels;
 use super::endorser::Endorser;
 
@@ -22,6 +24,8 @@ pub struct PeerNode {
     pub signer: Arc<SigningIdentity>,
     /// Where others reach this peer.
     pub address: String,
+    /// Turns true when the peer ends: nobody waits for anything then.
+    pub closing: watch::Receiver<bool>,
 }
 
 impl PeerNode {
@@ -30,6 +34,15 @@ impl PeerNode {
             .channel(channel)
             .filter(|channel| channel.stopped().is_none())
             .ok_or_else(|| self.absent(channel))
+    }
+
+    /// Waits, but not longer than the peer lives.
+    async fn until_closing<T>(&self, waiting: impl Future<Output = Result<T, String>>) -> Result<T, Status> {
+        let mut closing = self.closing.clone();
+        tokio::select! {
+            answer = waiting => answer.map_err(Status::unavailable),
+            Ok(_) = closing.wait_for(|closes| *closes) => Err(Status::unavailable(SHUTTING_DOWN)),
+        }
     }
 }
 
@@ -70,15 +83,12 @@ impl Node for PeerNode {
     }
 
     async fn committed(&self, channel: &ChannelId, tx_id: &TxId) -> Result<CommittedAt, Status> {
-        self.channel(channel)?.committed(tx_id).await.map_err(Status::unavailable)
+        let channel = self.channel(channel)?;
+        self.until_closing(channel.committed(tx_id)).await
     }
 
     async fn reached(&self, channel: &ChannelId, height: u64) -> Result<(), Status> {
-        let mut heights = self.channel(channel)?.heights();
-        heights
-            .wait_for(|reached| *reached >= height)
-            .await
-            .map(|_| ())
-            .map_err(|_| Status::unavailable("the peer is shutting down"))
+        let channel = self.channel(channel)?;
+        self.until_closing(channel.reached(height)).await
     }
 }

@@ -21,7 +21,7 @@ use reports::Reports;
 use store::{FamilySpec, Store, StoreOptions};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use transport::services::custody::CustodyServer;
 use transport::services::endorser::EndorserServer;
@@ -80,6 +80,8 @@ pub async fn start(file: Option<&Path>) -> Result<(), NodeFault> {
         .serve(listener, async {
             let signal = shutdown_signal().await;
             tracing::info!(signal, "peer ends");
+            // Streams and waiters end with a reason before the listener cuts what is left.
+            parts.closing.send_replace(true);
         })
         .await;
     background.abort();
@@ -141,8 +143,14 @@ impl Parts {
             metrics: metrics.clone(),
         });
         let address = settings.address.clone();
-        let node =
-            Arc::new(PeerNode { channels: channels.clone(), endorser, signer: signer.clone(), address });
+        let (closing, closed) = watch::channel(false);
+        let node = Arc::new(PeerNode {
+            channels: channels.clone(),
+            endorser,
+            signer: signer.clone(),
+            address,
+            closing: closed,
+        });
         let upkeep =
             Upkeep::new(node.clone(), custody.clone(), sealed.clone(), fetcher.clone(), peers.clone());
         let upkeep = Arc::new(upkeep);
@@ -240,6 +248,16 @@ fn look_after(upkeep: &Upkeep<PeerNode>, channel: &Channel, number: BlockNumber)
     if let Err(fault) = upkeep.committed(channel, number) {
         tracing::error!(channel = %channel.channel(), block_number = number.0, fault = with_causes(&fault), "reports of a block were not looked after");
     }
+}
+
+/// What stops a channel whose ledger others contradict.
+fn stop_of(channels: &Arc<Channels>) -> Stop {
+    let channels = Arc::clone(channels);
+    Box::new(move |name, reason| {
+        if let Some(channel) = channels.channel(name) {
+            channel.stop(reason);
+        }
+    })
 }
 
 /// What the endorser does when a channel was joined.

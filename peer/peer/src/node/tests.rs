@@ -25,7 +25,7 @@ use protocol::fabric::{ProposalResponse, SignedProposal};
 use protocol::{ChaincodeName, ChannelId, TxId};
 use reports::Reports;
 use store::{Store, StoreOptions};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use transport::{Code, Status, TlsClient, TlsIdentity, TrustRoots};
 
 use super::channel::Channel;
@@ -43,6 +43,7 @@ struct World {
     network: Network,
     channels: Arc<Channels>,
     node: PeerNode,
+    closing: watch::Sender<bool>,
     _folder: tempfile::TempDir,
 }
 
@@ -118,8 +119,9 @@ impl World {
             metrics: Arc::new(PeerMetrics::new(&Metrics::new())),
         });
         let address = "peer1:7051".to_owned();
-        let node = PeerNode { channels: channels.clone(), endorser, signer, address };
-        Self { network, channels, node, _folder: folder }
+        let (closing, closed) = watch::channel(false);
+        let node = PeerNode { channels: channels.clone(), endorser, signer, address, closing: closed };
+        Self { network, channels, node, closing, _folder: folder }
     }
 
     fn channel(&self) -> Arc<Channel> {
@@ -241,12 +243,16 @@ async fn a_channel_that_stopped_serves_nobody_and_health_says_why() {
     assert!(health.is_healthy());
     assert!(world.node.ledger(&name()).is_some());
     let mut waiting = pin!(channel.committed(&tx_id));
+    let mut reaching = pin!(channel.reached(99));
     let mut context = Context::from_waker(std::task::Waker::noop());
     assert!(waiting.as_mut().poll(&mut context).is_pending());
+    assert!(reaching.as_mut().poll(&mut context).is_pending());
 
     channel.stop("the disk is full");
     channel.stop("a later reason");
     let Poll::Ready(told) = waiting.as_mut().poll(&mut context) else { panic!("it waits for ever") };
+    assert!(told.expect_err("stopped").contains("has stopped"));
+    let Poll::Ready(told) = reaching.as_mut().poll(&mut context) else { panic!("it waits for ever") };
     assert!(told.expect_err("stopped").contains("has stopped"));
     let component = health.components().remove("channels").expect("a component");
     assert!(!health.is_healthy());
@@ -269,6 +275,22 @@ async fn a_channel_that_stopped_serves_nobody_and_health_says_why() {
     }
     let other = world.node.absent(&ChannelId::new("other").unwrap());
     assert_eq!(other.code(), Code::NotFound);
+}
+
+#[tokio::test]
+async fn whoever_waits_when_the_peer_ends_is_told() {
+    let world = World::of("HospitalC");
+    let (name, tx_id) = (name(), TxId::of(b"nonce", b"creator"));
+    world.node.reached(&name, 1).await.expect("the genesis block is there");
+    let mut context = Context::from_waker(std::task::Waker::noop());
+    let (mut committed, mut reached) =
+        (pin!(world.node.committed(&name, &tx_id)), pin!(world.node.reached(&name, 2)));
+    assert!(committed.as_mut().poll(&mut context).is_pending());
+    assert!(reached.as_mut().poll(&mut context).is_pending());
+    world.closing.send_replace(true);
+    for status in [committed.await.expect_err("ends"), reached.await.expect_err("ends")] {
+        assert_eq!((status.code(), status.message()), (Code::Unavailable, "the peer is shutting down"));
+    }
 }
 
 #[tokio::test]

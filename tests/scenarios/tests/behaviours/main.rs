@@ -2,6 +2,7 @@
 
 mod admission;
 mod bad_input;
+mod chaincode_events;
 mod damage;
 mod image_workers;
 mod metrics;

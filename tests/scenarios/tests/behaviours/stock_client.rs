@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use scenarios::Stage;
 use serde_json::Value;
 use testnet::{Hospital, NetworkOptions};
 
-const FILES: [&str; 3] = ["client.mjs", "package.json", "package-lock.json"];
+const FILES: [&str; 5] = ["client.mjs", "connection.mjs", "events.mjs", "package.json", "package-lock.json"];
 
 #[test]
 fn the_stock_client_works_unchanged() -> Result<()> {
@@ -42,8 +43,12 @@ fn the_stock_client_works_unchanged() -> Result<()> {
     Ok(())
 }
 
+/// One test installs the client, the others wait for it.
+static INSTALLING: Mutex<()> = Mutex::new(());
+
 /// A folder with the client and what it depends on, fetched once a machine.
-fn installed() -> Result<PathBuf> {
+pub(crate) fn installed() -> Result<PathBuf> {
+    let _installing = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
     let source = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("stock-client");
     let folder = cache_folder()?.join("stock-client");
     std::fs::create_dir_all(&folder)?;

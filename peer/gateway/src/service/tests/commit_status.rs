@@ -6,9 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use prost::Message as _;
 use protocol::TxValidationCode;
-use protocol::fabric::{
-    CommitStatusRequest, CommitStatusResponse, SignedChaincodeEventsRequest, SignedCommitStatusRequest,
-};
+use protocol::fabric::{CommitStatusRequest, CommitStatusResponse, SignedCommitStatusRequest};
 use transport::services::gateway::Gateway as _;
 use transport::{Code, Request, Status};
 
@@ -112,13 +110,4 @@ async fn a_wait_ends_at_its_deadline_and_at_the_clients() {
     let status = within(world.gateway.commit_status(request)).await.expect_err("never committed");
     assert_eq!(status.code(), Code::DeadlineExceeded);
     assert!(status.message().contains("ask again"), "{status:?}");
-}
-
-#[tokio::test]
-async fn chaincode_events_are_refused_with_a_way_out() {
-    let world = World::new();
-    let answer = world.gateway.chaincode_events(Request::new(SignedChaincodeEventsRequest::default())).await;
-    let status = answer.map(drop).expect_err("not offered");
-    assert_eq!(status.code(), Code::Unimplemented);
-    assert!(status.message().contains("CommitStatus"));
 }

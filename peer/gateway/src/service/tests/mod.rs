@@ -6,6 +6,7 @@ pub(crate) mod fixture;
 mod commit_status;
 mod endorse;
 mod evaluate;
+mod events;
 mod submit;
 pub(crate) mod world;
 

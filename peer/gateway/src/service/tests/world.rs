@@ -116,6 +116,10 @@ impl ChannelLedger for FakeLedger {
         Ok(None)
     }
 
+    fn verdicts(&self, _: BlockNumber) -> Result<Option<Vec<TxValidationCode>>, LedgerFault> {
+        Ok(None)
+    }
+
     fn differences(&self, _: BlockNumber) -> Vec<String> {
         Vec::new()
     }
