@@ -77,7 +77,7 @@ pub enum Rejection {
         details: Vec<Detail>,
     },
     /// Endorsers answered differently.
-    #[error("the endorsers do not agree: {0}")]
+    #[error("the endorsers do not agree: {0:#}")]
     Difference(Box<Difference>),
     /// An orderer refused the envelope.
     #[error("orderer {endpoint} refused the transaction with status {status} ({name}): {info}")]

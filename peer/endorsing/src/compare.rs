@@ -1,189 +1,20 @@
 //! Compares the endorsers' answers, and says in which part the first pair of them differs.
 //!
-//! Equal payload bytes are equal answers; only where they differ is anything decoded. Keys are quoted, and the messages
-//! that a chaincode answered in place of a result; values are named by length and digest, since the text may reach a
-//! log.
+//! Equal payload bytes are equal answers; only where they differ is anything decoded.
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
 use prost::Message;
 use protocol::{
-    Digest, MspId, NamespaceSet, ReadWriteSet, Version,
-    fabric::{ChaincodeAction, ProposalResponse, ProposalResponsePayload, Response},
+    KvWrite, MspId, NamespaceSet, ReadWriteSet,
+    fabric::{ChaincodeAction, ChaincodeEvent, ProposalResponse, ProposalResponsePayload, Response},
 };
 
+use crate::difference::{Difference, DifferingField, ValueMark};
 use crate::endorse::is_success;
 
 /// Characters of a chaincode's message that are quoted.
 const MESSAGE_CHARS_MAX: usize = 200;
-/// Hex digits of a digest that tell values apart in a text.
-const DIGEST_DIGITS: usize = 16;
-
-/// Two endorsers' answers differ.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{first} and {second} answered differently: {field}")]
-pub struct Difference {
-    /// The first endorser's organisation.
-    pub first: MspId,
-    /// The organisation that answered otherwise.
-    pub second: MspId,
-    /// The first part that differs. Boxed, since it is large and rare.
-    pub field: Box<DifferingField>,
-}
-
-/// A value, by length and digest; `None` for a deletion or an absence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ValueMark(Option<(usize, Digest)>);
-
-impl ValueMark {
-    fn of(value: Option<&[u8]>) -> Self {
-        Self(value.map(|bytes| (bytes.len(), Digest::of(bytes))))
-    }
-}
-
-impl fmt::Display for ValueMark {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            None => f.write_str("none"),
-            Some((bytes, digest)) => {
-                write!(f, "{bytes} bytes (SHA-256 {:.DIGEST_DIGITS$})", digest.to_string())
-            }
-        }
-    }
-}
-
-/// The part in which two answers differ, with what each endorser said.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DifferingField {
-    /// The chaincode succeeded on one endorser only, or failed on both: statuses and messages.
-    Outcome {
-        /// Status and message on the first endorser.
-        first: (i32, String),
-        /// Status and message on the second.
-        second: (i32, String),
-    },
-    /// They endorsed different proposals.
-    ProposalHash,
-    /// Other chaincodes or versions ran.
-    Chaincode {
-        /// Name and version on the first endorser.
-        first: String,
-        /// Name and version on the second.
-        second: String,
-    },
-    /// The chaincode's answers differ.
-    Response {
-        /// Status and payload of the first endorser.
-        first: (i32, ValueMark),
-        /// Status and payload of the second.
-        second: (i32, ValueMark),
-    },
-    /// The chaincode's events differ.
-    Event {
-        /// The first endorser's.
-        first: ValueMark,
-        /// The second's.
-        second: ValueMark,
-    },
-    /// Only one of them touched this namespace.
-    Namespace {
-        /// The namespace.
-        namespace: String,
-    },
-    /// A key was read at different versions, or by one of them only.
-    Read {
-        /// The namespace.
-        namespace: String,
-        /// The key.
-        key: String,
-        /// What the first endorser read: nothing, or the version that it found.
-        first: Option<Option<Version>>,
-        /// What the second read.
-        second: Option<Option<Version>>,
-    },
-    /// The scans differ, in number, bounds or results.
-    Range {
-        /// The namespace.
-        namespace: String,
-        /// The first scan that differs: its start and end, of whichever endorser made it.
-        bounds: (String, String),
-    },
-    /// A key was written differently, or by one of them only.
-    Write {
-        /// The namespace.
-        namespace: String,
-        /// The key.
-        key: String,
-        /// What the first endorser wrote: no write, or a value or deletion.
-        first: Option<ValueMark>,
-        /// What the second wrote.
-        second: Option<ValueMark>,
-    },
-    /// The answers differ in a part that this release does not know, or cannot be read.
-    Encoding,
-}
-
-impl fmt::Display for DifferingField {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Outcome { first, second } => {
-                write!(f, "chaincode status {} {:?} and {} {:?}", first.0, first.1, second.0, second.1)
-            }
-            Self::ProposalHash => f.write_str("they endorsed different proposals"),
-            Self::Chaincode { first, second } => {
-                write!(
-                    f,
-                    "chaincode {first} and {second}; all peers must run the version in the configuration"
-                )
-            }
-            Self::Response { first, second } => write!(
-                f,
-                "response status {} with {} and {} with {}; the chaincode is not deterministic",
-                first.0, first.1, second.0, second.1
-            ),
-            Self::Event { first, second } => write!(f, "event of {first} and of {second}"),
-            Self::Namespace { namespace } => {
-                write!(f, "namespace {namespace:?} was touched by one of them only")
-            }
-            Self::Read { namespace, key, first, second } => write!(
-                f,
-                "read of {key:?} in {namespace:?}: {} and {}; the peers are at different heights, try again",
-                read_text(first),
-                read_text(second)
-            ),
-            Self::Range { namespace, bounds } => write!(
-                f,
-                "scan of {:?} to {:?} in {namespace:?}; the peers are at different heights, try again",
-                bounds.0, bounds.1
-            ),
-            Self::Write { namespace, key, first, second } => write!(
-                f,
-                "write of {key:?} in {namespace:?}: {} and {}; the chaincode is not deterministic",
-                write_text(first),
-                write_text(second)
-            ),
-            Self::Encoding => {
-                f.write_str("the answers' bytes differ in a part that this release does not know")
-            }
-        }
-    }
-}
-
-fn read_text(read: &Option<Option<Version>>) -> String {
-    match read {
-        None => "not read".to_owned(),
-        Some(None) => "absent".to_owned(),
-        Some(Some(version)) => format!("version {}:{}", version.block_number, version.tx_number.0),
-    }
-}
-
-fn write_text(write: &Option<ValueMark>) -> String {
-    match write {
-        None => "not written".to_owned(),
-        Some(ValueMark(None)) => "deleted".to_owned(),
-        Some(mark) => mark.to_string(),
-    }
-}
 
 /// Whether all endorsers answered the same; each answer is compared with the first.
 ///
@@ -225,8 +56,12 @@ fn differing_field(first: &ProposalResponse, second: &ProposalResponse) -> Optio
 fn outcome(response: &ProposalResponse) -> (i32, String) {
     response.response.as_ref().map_or_else(
         || (0, "no answer".to_owned()),
-        |Response { status, message, .. }| (*status, message.chars().take(MESSAGE_CHARS_MAX).collect()),
+        |Response { status, message, .. }| (*status, shortened(message)),
     )
+}
+
+fn shortened(message: &str) -> String {
+    message.chars().take(MESSAGE_CHARS_MAX).collect()
 }
 
 fn decode(response: &ProposalResponse) -> Option<(ProposalResponsePayload, ChaincodeAction)> {
@@ -244,17 +79,25 @@ fn action_chaincode(a: &ChaincodeAction, b: &ChaincodeAction) -> Option<Differin
 
 fn event_or_response(a: &ChaincodeAction, b: &ChaincodeAction) -> Option<DifferingField> {
     if a.response != b.response {
-        let mark = |action: &ChaincodeAction| {
-            action.response.as_ref().map_or((0, ValueMark(None)), |response| {
-                (response.status, ValueMark::of(Some(&response.payload)))
-            })
-        };
-        return Some(DifferingField::Response { first: mark(a), second: mark(b) });
+        let answer = |action: &ChaincodeAction| action.response.clone().unwrap_or_default();
+        let (a, b) = (answer(a), answer(b));
+        let (first, second) = ValueMark::pair(Some(&a.payload), Some(&b.payload));
+        return Some(DifferingField::Response {
+            first: (a.status, shortened(&a.message), first),
+            second: (b.status, shortened(&b.message), second),
+        });
     }
-    (a.events != b.events).then(|| DifferingField::Event {
-        first: ValueMark::of(Some(&a.events)),
-        second: ValueMark::of(Some(&b.events)),
-    })
+    if a.events == b.events {
+        return None;
+    }
+    let event = |action: &ChaincodeAction| {
+        ChaincodeEvent::decode(action.events.clone()).ok().filter(|_| !action.events.is_empty())
+    };
+    let (a, b) = (event(a), event(b));
+    let payload = |event: &Option<ChaincodeEvent>| event.as_ref().map(|event| event.payload.clone());
+    let (first, second) = ValueMark::pair(payload(&a).as_deref(), payload(&b).as_deref());
+    let name = |event: Option<ChaincodeEvent>| event.map(|event| event.event_name).unwrap_or_default();
+    Some(DifferingField::Event { first: (name(a), first), second: (name(b), second) })
 }
 
 fn rwset_difference(a: &ChaincodeAction, b: &ChaincodeAction) -> Option<DifferingField> {
@@ -292,19 +135,24 @@ fn read_difference(a: &NamespaceSet, b: &NamespaceSet) -> Option<DifferingField>
 fn range_difference(a: &NamespaceSet, b: &NamespaceSet) -> Option<DifferingField> {
     let count = a.ranges.len().max(b.ranges.len());
     let place = (0..count).find(|place| a.ranges.get(*place) != b.ranges.get(*place))?;
-    let range = a.ranges.get(place).or_else(|| b.ranges.get(place))?;
+    let (first, second) = (a.ranges.get(place), b.ranges.get(place));
+    // Where a scan ended early, its end is the last key that it found, and so depends on the state.
+    let is_of_both = first.zip(second).is_some_and(|(first, second)| first.start == second.start);
+    let range = first.or(second)?;
     let bounds = (range.start.clone(), range.end.clone());
-    Some(DifferingField::Range { namespace: a.name.clone(), bounds })
+    Some(DifferingField::Range { namespace: a.name.clone(), bounds, is_of_both })
 }
 
 fn write_difference(a: &NamespaceSet, b: &NamespaceSet) -> Option<DifferingField> {
     let writes = pair(&a.writes, &b.writes, |write| &write.key);
     let (key, (first, second)) = writes.iter().find(|(_, (first, second))| first != second)?;
+    let value = |write: &Option<&KvWrite>| write.and_then(|write| write.value.clone());
+    let marks = ValueMark::pair(value(first).as_deref(), value(second).as_deref());
     Some(DifferingField::Write {
         namespace: a.name.clone(),
         key: (*key).clone(),
-        first: first.map(|write| ValueMark::of(write.value.as_deref())),
-        second: second.map(|write| ValueMark::of(write.value.as_deref())),
+        first: first.map(|_| marks.0),
+        second: second.map(|_| marks.1),
     })
 }
 

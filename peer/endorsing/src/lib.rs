@@ -14,6 +14,7 @@ pub mod release;
 mod assemble;
 mod check;
 mod compare;
+mod difference;
 mod draft;
 mod endorse;
 mod hash;
@@ -25,7 +26,8 @@ mod transient;
 
 pub use assemble::{AssembleRejection, assemble, sign_envelope};
 pub use check::{VerifiedProposal, check_fresh, check_proposal};
-pub use compare::{Difference, DifferingField, ValueMark, compare_responses};
+pub use compare::compare_responses;
+pub use difference::{Difference, DifferingField, ValueMark};
 pub use draft::{ProposalDraft, sign_proposal};
 pub use endorse::{EndorsementFault, ExecutionResult, endorse, is_success};
 pub use hash::{proposal_hash, stored_proposal_payload};

@@ -122,7 +122,14 @@ fn a_difference_is_named_by_its_first_field() {
             ExecutionResult { response: success(b"other"), ..result() },
             "response status 200 with 4 bytes",
         ),
-        ("another event", named("A"), named("B"), "event of"),
+        (
+            "another message",
+            result(),
+            ExecutionResult { response: Response { message: "m".into(), ..success(b"done") }, ..result() },
+            "and status 200 \"m\" with 4 bytes",
+        ),
+        ("another event", named("A"), named("B"), "event \"A\" of 0 bytes"),
+        ("no event there", named("A"), result(), "and \"\" of none; the chaincode is not deterministic"),
         ("another value", write(Some(b"1")), write(Some(b"2")), "write of \"key\" in \"basic\": 1 bytes"),
         ("a deletion", write(Some(b"1")), write(None), "and deleted"),
         (
@@ -148,13 +155,19 @@ fn a_difference_is_named_by_its_first_field() {
             "not read there",
             with(rwset(&[read("k", None)], &[])),
             with(rwset(&[], &[])),
-            "absent and not read",
+            "absent and not read; the chaincode took different ways",
         ),
         (
             "another scan",
             with(range(&[])),
             with(range(&[("k".into(), version)])),
-            "scan of \"a\" to \"z\" in \"basic\"",
+            "scan of \"a\" to \"z\" in \"basic\"; the peers are at different heights",
+        ),
+        (
+            "no scan there",
+            with(range(&[])),
+            with(rwset(&[read("a", None)], &[])),
+            "read of \"a\" in \"basic\": not read and absent",
         ),
     ];
     let network = Network::new();
@@ -173,6 +186,36 @@ fn a_difference_is_named_by_its_first_field() {
         );
     }
     assert!(compare_responses(&[]).is_ok());
+}
+
+/// What a client reads of two values, long ones too: where they begin to differ.
+#[test]
+fn the_clients_text_quotes_values_and_the_plain_text_does_not() {
+    let long = |tail: &str| Bytes::from(format!("{}{tail}{}", "x".repeat(500), "y".repeat(500)));
+    let rows = [
+        (Some(Bytes::from_static(b"1")), Some(Bytes::from_static(b"2")), "\"1\" and \"2\""),
+        (Some(Bytes::from_static(b"1")), None, "\"1\" and deleted"),
+        (Some(Bytes::from_static(b"\x1b[2J")), None, "\"\\u{1b}[2J\" and deleted"),
+        (Some(long("A")), Some(long("B")), "xxA"),
+        (Some(long("A")), Some(long("B")), "…\" and \"…"),
+    ];
+    let network = Network::new();
+    let (_, verified) = proposal(&network, &bundle(&network));
+    for (first, second, quoted) in rows {
+        let write = |value: Option<Bytes>| {
+            let mut set = rwset(&[], &[("key", None)]);
+            set.namespaces[0].writes[0].value = value;
+            ExecutionResult { rwset: set, ..result() }
+        };
+        let responses = [
+            (msp_id("HospitalA"), endorse(&network, &verified, "HospitalA", write(first))),
+            (msp_id("HospitalB"), endorse(&network, &verified, "HospitalB", write(second))),
+        ];
+        let difference = compare_responses(&responses).expect_err("different");
+        let (text, plain) = (format!("{difference:#}"), difference.to_string());
+        assert!(text.contains(quoted) && text.len() < 600, "{quoted}: {text}");
+        assert!(!plain.contains(quoted) && plain.contains("SHA-256"), "{plain}");
+    }
 }
 
 #[test]

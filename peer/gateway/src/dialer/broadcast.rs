@@ -66,7 +66,7 @@ where
                     message
                 }
                 Ok(answer) => {
-                    let verdict = verdict(&endpoint, answer);
+                    let verdict = verdict(failure(&endpoint, String::new()), answer);
                     match meaning(verdict.status) {
                         Meaning::Decided => return Ok(verdict),
                         Meaning::AskAnother => last = Some(verdict.clone()),
@@ -92,9 +92,10 @@ where
     }
 }
 
-fn verdict(endpoint: &Endpoint, answer: BroadcastResponse) -> BroadcastVerdict {
+/// What an orderer said; `from` names it.
+fn verdict(from: EndpointFailure, answer: BroadcastResponse) -> BroadcastVerdict {
     let status = Status::try_from(answer.status).unwrap_or(Status::Unknown);
-    BroadcastVerdict { status, info: answer.info, address: endpoint.to_string() }
+    BroadcastVerdict { status, info: answer.info, address: from.address, msp_id: from.msp_id }
 }
 
 /// Between half of the pause and all of it, so that clients of a lost leader do not come back in step.

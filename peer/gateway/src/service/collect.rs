@@ -56,13 +56,14 @@ impl Shortfall {
     pub(super) fn into_details(self) -> Vec<ErrorDetail> {
         let mut rows: Vec<ErrorDetail> = self.failures.into_iter().map(ErrorDetail::from).collect();
         for (difference, first, second) in self.differences {
-            let row = |msp_id: &MspId, address: String, other: &MspId| ErrorDetail {
+            let row = |msp_id: &MspId, address: String| ErrorDetail {
                 address,
                 msp_id: msp_id.as_str().to_owned(),
-                message: format!("answered differently from {other}: {difference}"),
+                // Only the client reads the rows: they may quote what it could read anyway.
+                message: format!("{difference:#}"),
             };
-            rows.push(row(&difference.first, first, &difference.second));
-            rows.push(row(&difference.second, second, &difference.first));
+            rows.push(row(&difference.first, first));
+            rows.push(row(&difference.second, second));
         }
         for (msp_id, address) in self.endorsed {
             // Who stands there with a difference needs no second row.
@@ -76,18 +77,14 @@ impl Shortfall {
 
     /// The height at which the endorsers may agree, where they differed in what they had committed.
     pub(super) fn height_to_reach(&self) -> Option<u64> {
-        let heights = self.differences.iter().filter_map(|(difference, ..)| match &*difference.field {
+        let of_heights = self.differences.iter().filter(|(difference, ..)| difference.field.is_of_heights());
+        let heights = of_heights.map(|(difference, ..)| match &*difference.field {
             DifferingField::Read { first, second, .. } => {
-                let newest = [first, second]
-                    .into_iter()
-                    .flatten()
-                    .flatten()
-                    .map(|version| version.block_number.0)
-                    .max();
-                Some(newest.map_or(0, |number| number.saturating_add(1)))
+                let versions = [first, second].into_iter().flatten().flatten();
+                let newest = versions.map(|version| version.block_number.0).max();
+                newest.map_or(0, |number| number.saturating_add(1))
             }
-            DifferingField::Range { .. } => Some(0),
-            _ => None,
+            _ => 0,
         });
         heights.max()
     }

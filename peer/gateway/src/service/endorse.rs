@@ -68,7 +68,10 @@ impl<N: Node, C: UploadCustody> GatewayService<N, C> {
         };
         let answers = match self.collect_twice(&collector, &plan, &parsed).await {
             Ok(answers) => answers,
-            Err(shortfall) => return Err(shortfall_status(&parsed, shortfall, collector.deadline)),
+            Err(shortfall) => {
+                let height = self.node.ledger(&parsed.channel).map_or(0, |ledger| ledger.height());
+                return Err(shortfall_status(&parsed, shortfall, collector.deadline, height));
+            }
         };
         let responses: Vec<_> = answers.into_iter().map(|answer| answer.response).collect();
         let envelope = assemble(&parsed, &responses).map_err(|rejection| {
@@ -163,15 +166,17 @@ pub(super) fn deadline(limit: Duration, until: Option<Instant>) -> Instant {
 }
 
 /// Fabric's codes and texts, with a row an endpoint.
-fn shortfall_status(parsed: &ParsedProposal, shortfall: Shortfall, deadline: Instant) -> Status {
+fn shortfall_status(parsed: &ParsedProposal, shortfall: Shortfall, deadline: Instant, height: u64) -> Status {
     let collected = "failed to collect enough transaction endorsements, see attached details for more info";
     let is_any_answer = shortfall.failures.iter().any(|failure| failure.is_answer);
     let (code, text) = if shortfall.is_refused_here {
         (Code::Aborted, "failed to endorse transaction, see attached details for more info".to_owned())
     } else if let Some((difference, ..)) = shortfall.differences.first() {
         let reason = match shortfall.height_to_reach() {
-            Some(_) => "the endorsers are at different heights, try again",
-            None => "the endorsers do not agree",
+            Some(_) => {
+                format!("the endorsers are at different heights (this peer has {height} blocks), try again")
+            }
+            None => "the endorsers do not agree".to_owned(),
         };
         (Code::Aborted, format!("failed to assemble transaction: {reason}: {difference}"))
     } else if is_any_answer {

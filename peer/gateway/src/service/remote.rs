@@ -91,6 +91,8 @@ pub struct BroadcastVerdict {
     pub info: String,
     /// Who said so.
     pub address: String,
+    /// The name of its organisation.
+    pub msp_id: String,
 }
 
 /// No orderer decided on the envelope in time. It may have been ordered all the same; sending it again is harmless.

@@ -68,6 +68,6 @@ fn refused(verdict: BroadcastVerdict) -> Status {
     };
     let name = status_name(verdict.status);
     let text = format!("received unsuccessful response from orderer: status={name}, info={}", verdict.info);
-    let row = ErrorDetail { address: verdict.address, msp_id: String::new(), message: verdict.info };
+    let row = ErrorDetail { address: verdict.address, msp_id: verdict.msp_id, message: verdict.info };
     error_details(code, text, vec![row])
 }

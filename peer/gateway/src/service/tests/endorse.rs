@@ -187,11 +187,12 @@ async fn a_difference_names_key_values_and_endorsers() {
     assert_eq!(details.len(), 2, "{details:?}");
     for (row, org) in details.iter().zip([OWN, "HospitalB"]) {
         assert_eq!(row.msp_id, org);
-        for part in ["\"k\"", "1 bytes", "7 bytes", "HospitalA", "HospitalB"] {
+        for part in ["\"k\"", "\"v\" and \"another\"", "HospitalA", "HospitalB"] {
             assert!(row.message.contains(part), "{part}: {}", row.message);
         }
     }
-    assert!(!status.message().contains("another"), "values are never quoted");
+    assert!(!status.message().contains("another"), "what may be logged quotes no value");
+    assert!(status.message().contains("7 bytes (SHA-256"), "{status:?}");
 }
 
 #[tokio::test]

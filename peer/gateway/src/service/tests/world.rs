@@ -285,7 +285,10 @@ impl Orderers for FakeOrderers {
         self.taken.lock().unwrap().push(envelope);
         let address = "orderer0:7050".to_owned();
         let answer = match *self.status.lock().unwrap() {
-            Some(status) => Ok(BroadcastVerdict { status, info: "said so".to_owned(), address }),
+            Some(status) => {
+                let (info, msp_id) = ("said so".to_owned(), "Orderers".to_owned());
+                Ok(BroadcastVerdict { status, info, address, msp_id })
+            }
             None => {
                 let (msp_id, message) = ("Orderers".to_owned(), "connection refused".to_owned());
                 let failures = vec![EndpointFailure { msp_id, address, message, is_answer: false }];
