@@ -1,17 +1,20 @@
 //! The sample chaincode that everybody in the field knows: assets with an owner.
 //!
 //! Functions and JSON are those that clients of the `asset-transfer-basic` sample expect: `CreateAsset`, `ReadAsset`,
-//! `UpdateAsset`, `DeleteAsset`, `TransferAsset`, `GetAllAssets`, `AssetExists`, `InitLedger`; and `PutAsset`, which writes
-//! without reading. It judges arguments and existence, and leaves who may act to the channel's policies.
+//! `UpdateAsset`, `DeleteAsset`, `TransferAsset`, `GetAllAssets`, `AssetExists`, `InitLedger`; and of
+//! `asset-transfer-ledger-queries`: `GetAssetHistory` and `GetAssetsByRangeWithPagination`, which are for evaluation. Beside
+//! them `PutAsset` writes without reading. It judges arguments and existence, and leaves who may act to the channel's
+//! policies.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use shim::{Chaincode, ChaincodeError, Stub};
 
+mod queries;
 #[cfg(test)]
 mod tests;
 
-/// Assets listed in one call; a larger ledger needs pages.
+/// Assets listed in one call; a larger ledger needs pages (`GetAssetsByRangeWithPagination`).
 const ASSETS_LISTED_MAX: usize = 10_000;
 
 /// The chaincode.
@@ -67,6 +70,10 @@ impl Chaincode for AssetTransfer {
             ("AssetExists", [id]) => Ok(json(&stub.state(id)?.is_some())),
             ("GetAllAssets", []) => list(stub),
             ("InitLedger", []) => init(stub),
+            ("GetAssetHistory", [id]) => queries::history(stub, id),
+            ("GetAssetsByRangeWithPagination", [start, end, page_size, bookmark]) => {
+                queries::page(stub, (start, end), page_size, bookmark)
+            }
             (function, args) => Err(unknown(function, args.len())),
         }
     }
@@ -83,6 +90,8 @@ fn unknown(function: &str, count: usize) -> ChaincodeError {
         "GetAllAssets()",
         "AssetExists(id)",
         "InitLedger()",
+        "GetAssetHistory(id)",
+        "GetAssetsByRangeWithPagination(startKey, endKey, pageSize, bookmark)",
     ];
     ChaincodeError::malformed(format!(
         "no function {function:?} with {count} arguments; the chaincode has {}",

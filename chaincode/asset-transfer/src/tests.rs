@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use protocol::{BlockNumber, ChaincodeName, ChannelId, MspId, Poi, Role, TxId, TxNumber, Version};
-use shim::{Creator, Invocation, NoDeadline, Simulation, SimulationLimits, StateFault, StateReader};
+use shim::{
+    Creator, Invocation, KeyModification, NoDeadline, Simulation, SimulationLimits, StateFault, StateReader,
+};
 
 use super::*;
 
@@ -26,6 +28,23 @@ impl StateReader for Memory {
     ) -> Result<Vec<(String, Bytes, Version)>, StateFault> {
         let inside = self.0.range(start.to_owned()..).take(limit);
         Ok(inside.map(|(key, value)| (key.clone(), value.clone(), VERSION)).collect())
+    }
+
+    fn history(
+        &self,
+        _: &str,
+        key: &str,
+        before: Option<Version>,
+        limit: usize,
+    ) -> Result<Vec<KeyModification>, StateFault> {
+        let change = |value: Option<&Bytes>| KeyModification {
+            tx_id: TxId::of(b"n", b"c"),
+            value: value.cloned(),
+            timestamp_ms: 951_782_400_001,
+            version: VERSION,
+        };
+        let changes = self.0.get(key).map(|value| [change(None), change(Some(value))]);
+        Ok(changes.into_iter().flatten().take(if before.is_none() { limit } else { 0 }).collect())
     }
 }
 
@@ -114,4 +133,35 @@ fn each_function_answers_and_writes_as_the_sample_does() {
     assert_eq!(reads(&["UpdateAsset", "a1", "red", "2", "Brad", "7"]), ["a1"]);
     assert_eq!(run(&["GetAllAssets"]).0, Ok(format!("[{A1}]")));
     assert_eq!(run(&["InitLedger"]).1.len(), 3);
+}
+
+#[test]
+fn queries_answer_with_the_samples_json_and_write_nothing() {
+    const A1: &str = r#"{"AppraisedValue":300,"Color":"blue","ID":"a1","Owner":"Tomoko","Size":5}"#;
+    let tx_id = TxId::of(b"n", b"c");
+    let time = "2000-02-29T00:00:00.001Z";
+    const GONE: &str = r#"{"AppraisedValue":0,"Color":"","ID":"a1","Owner":"","Size":0}"#;
+    let history = format!(
+        r#"[{{"record":{GONE},"txId":"{tx_id}","timestamp":"{time}","isDelete":true}},{{"record":{A1},"txId":"{tx_id}","timestamp":"{time}","isDelete":false}}]"#
+    );
+    let page = format!(r#"{{"records":[{A1}],"fetchedRecordsCount":1,"bookmark":""}}"#);
+    let empty = r#"{"records":[],"fetchedRecordsCount":0,"bookmark":""}"#;
+    let by_range = "GetAssetsByRangeWithPagination";
+    let rows: &[(&[&str], Result<&str, i32>)] = &[
+        (&["GetAssetHistory", "a1"], Ok(&history)),
+        (&["GetAssetHistory", "a9"], Ok("[]")),
+        (&["GetAssetHistory", ""], Err(400)),
+        (&["GetAssetHistory"], Err(400)),
+        (&[by_range, "", "", "1", ""], Ok(&page)),
+        (&[by_range, "a2", "", "5", ""], Ok(empty)),
+        (&[by_range, "", "", "0", ""], Err(400)),
+        (&[by_range, "", "", "10001", ""], Err(400)),
+        (&[by_range, "", "", "all", ""], Err(400)),
+        (&[by_range, "b", "", "5", "a"], Err(400)),
+    ];
+    for (args, answer) in rows {
+        let (found, written) = run(args);
+        assert_eq!(found.as_deref().map_err(|status| *status), *answer, "{args:?}");
+        assert!(written.is_empty(), "{args:?}");
+    }
 }

@@ -6,7 +6,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use shim::{ChaincodeError, Stub};
 
 use crate::record::{
-    Grant, Opening, ReportRecord, ReportState, grant_key, opening_key, poi_text, range_of, report_key,
+    Grant, Opening, ReportPage, ReportRecord, ReportState, grant_key, opening_key, poi_text, range_of,
+    report_key,
 };
 
 /// Reports, grants or openings listed in one call.
@@ -23,6 +24,22 @@ pub(crate) fn read(stub: &mut dyn Stub, report_id: &TxId) -> Result<ReportRecord
 /// All reports, by id.
 pub(crate) fn list(stub: &mut dyn Stub) -> Result<Vec<ReportRecord>, ChaincodeError> {
     scan(stub, "report/")
+}
+
+/// One page of the reports, by id. For evaluation, as every read by pages.
+pub(crate) fn list_page(
+    stub: &mut dyn Stub,
+    page_size: &str,
+    bookmark: &str,
+) -> Result<ReportPage, ChaincodeError> {
+    let size = page_size.parse().ok().filter(|size| (1..=LISTED_MAX).contains(size));
+    let size = size.ok_or_else(|| {
+        ChaincodeError::malformed(format!("page size {page_size:?} is not a number from 1 to {LISTED_MAX}"))
+    })?;
+    let (start, end) = range_of("report/");
+    let page = stub.state_by_range_with_pagination((&start, &end), size, bookmark)?;
+    let records: Result<_, _> = page.records.iter().map(|(key, value)| parse(key, value)).collect();
+    Ok(ReportPage { records: records?, bookmark: page.bookmark })
 }
 
 /// All grants of a report, withdrawn ones included.

@@ -5,7 +5,7 @@ use protocol::{MspId, TxId};
 use serde::Serialize;
 use shim::{Chaincode, ChaincodeError, Stub};
 
-use crate::access::{change_grant, grants, list, open, openings, read};
+use crate::access::{change_grant, grants, list, list_page, open, openings, read};
 use crate::upload::{UploadClaim, upload};
 use crate::{NAME, VERSION};
 
@@ -48,12 +48,13 @@ impl Chaincode for Reports {
             }
             ("ReadReport", [id]) => json(&read(stub, &report_id(id)?)?),
             ("ListReports", []) => json(&list(stub)?),
+            ("ListReports", [size, bookmark]) => json(&list_page(stub, text(size)?, text(bookmark)?)?),
             ("ListGrants", [id]) => json(&grants(stub, &report_id(id)?)?),
             ("ListOpenings", [id]) => json(&openings(stub, &report_id(id)?)?),
             (function, args) => Err(ChaincodeError::malformed(format!(
                 "no function {function:?} with {} arguments; the chaincode has UploadReport(claim), ShareReport(id, msp), \
-                 UnshareReport(id, msp), OpenReport(id, purpose), ReadReport(id), ListReports(), ListGrants(id), \
-                 ListOpenings(id)",
+                 UnshareReport(id, msp), OpenReport(id, purpose), ReadReport(id), ListReports(), \
+                 ListReports(pageSize, bookmark), ListGrants(id), ListOpenings(id)",
                 args.len()
             ))),
         }

@@ -54,6 +54,15 @@ pub struct ReportRecord {
     pub uploaded_at_ms: u64,
 }
 
+/// Some of the channel's reports.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportPage {
+    /// The reports, by id.
+    pub records: Vec<ReportRecord>,
+    /// Where the next page begins; empty where this is the last one.
+    pub bookmark: String,
+}
+
 /// A right to open a report, given to an organisation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grant {

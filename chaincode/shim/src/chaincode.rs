@@ -4,8 +4,9 @@ use bytes::Bytes;
 use protocol::{ChannelId, ReportsConfig, TxId};
 use thiserror::Error;
 
+use crate::composite_key::{create_composite_key, split_composite_key};
 use crate::invocation::{Creator, Examination};
-use crate::state::StateFault;
+use crate::state::{KeyModification, StateFault};
 
 /// A chaincode: a pure function of its [`Stub`]. It holds no state of its own between runs.
 pub trait Chaincode: Send + Sync {
@@ -85,6 +86,39 @@ pub enum StubError {
         /// The key, cut after 64 characters.
         key: String,
     },
+    /// A part of a composite key holds one of the two characters that bound such keys.
+    #[error(
+        "U+{code_point:04X} at byte {place} of a composite key's part is not allowed; U+0000 and U+10FFFF bound the parts"
+    )]
+    BadAttribute {
+        /// Where in the part.
+        place: usize,
+        /// Which character.
+        code_point: u32,
+    },
+    /// A key is not composite.
+    #[error("key {key:?} is no composite key: that begins and ends with U+0000")]
+    NotComposite {
+        /// The key, cut after 64 characters.
+        key: String,
+    },
+    /// A range of plain keys was to begin with a composite one.
+    #[error("{key:?} begins no range of plain keys; composite keys are read by their first parts")]
+    CompositeBound {
+        /// The key, cut after 64 characters.
+        key: String,
+    },
+    /// A bookmark lies outside its range.
+    #[error("bookmark {bookmark:?} is not one of this list; begin again without a bookmark")]
+    BadBookmark {
+        /// The bookmark, cut after 64 characters.
+        bookmark: String,
+    },
+    /// A run both paged through the state and wrote to it.
+    #[error(
+        "a transaction that reads by pages writes nothing; evaluate it, and write in another transaction"
+    )]
+    PagedWrite,
     /// The state could not be read.
     #[error(transparent)]
     State(#[from] StateFault),
@@ -93,12 +127,26 @@ pub enum StubError {
 impl From<StubError> for ChaincodeError {
     fn from(error: StubError) -> Self {
         let status = match error {
-            StubError::BadKey { .. } => 400,
+            StubError::BadKey { .. }
+            | StubError::BadAttribute { .. }
+            | StubError::NotComposite { .. }
+            | StubError::CompositeBound { .. }
+            | StubError::BadBookmark { .. }
+            | StubError::PagedWrite => 400,
             StubError::OverBudget { .. } => 413,
             StubError::DeadlineExceeded | StubError::State(_) => 500,
         };
         Self { status, message: error.to_string() }
     }
+}
+
+/// A page of a range.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatePage {
+    /// Keys with their values, ascending.
+    pub records: Vec<(String, Bytes)>,
+    /// Where the next page begins; empty where this is the last one.
+    pub bookmark: String,
 }
 
 /// What a chaincode may call. Every call checks the run's deadline and budget.
@@ -148,12 +196,59 @@ pub trait Stub {
     /// [`StubError`].
     fn delete_state(&mut self, key: &str) -> Result<(), StubError>;
 
-    /// At most `limit` committed keys from `start` (inclusive) to `end` (exclusive; empty for no end), ascending, with
-    /// their values. The range is protected against phantoms.
+    /// At most `limit` committed plain keys from `start` (inclusive; empty for the first) to `end` (exclusive; empty for no
+    /// end), ascending, with their values. The range is protected against phantoms.
     ///
     /// # Errors
     /// [`StubError`].
     fn range(&mut self, start: &str, end: &str, limit: usize) -> Result<Vec<(String, Bytes)>, StubError>;
+
+    /// The same range by pages: at most `page_size` keys from `bookmark` on, or from `start` where that is empty. For runs
+    /// that write nothing: between two pages the state may change, so nothing that is written may depend on them.
+    ///
+    /// # Errors
+    /// [`StubError::PagedWrite`] where the run has written; otherwise as a range, and for a bookmark outside of it.
+    fn state_by_range_with_pagination(
+        &mut self,
+        range: (&str, &str),
+        page_size: usize,
+        bookmark: &str,
+    ) -> Result<StatePage, StubError>;
+
+    /// At most `limit` committed composite keys that begin with these parts and have more, ascending, with their values.
+    /// The range is protected against phantoms.
+    ///
+    /// # Errors
+    /// [`StubError`].
+    fn state_by_partial_composite_key(
+        &mut self,
+        object_type: &str,
+        attributes: &[&str],
+        limit: usize,
+    ) -> Result<Vec<(String, Bytes)>, StubError>;
+
+    /// The composite key of an object type and its attributes.
+    ///
+    /// # Errors
+    /// [`StubError::BadAttribute`].
+    fn create_composite_key(&self, object_type: &str, attributes: &[&str]) -> Result<String, StubError> {
+        create_composite_key(object_type, attributes)
+    }
+
+    /// The object type and the attributes of a composite key.
+    ///
+    /// # Errors
+    /// [`StubError::NotComposite`].
+    fn split_composite_key(&self, key: &str) -> Result<(String, Vec<String>), StubError> {
+        split_composite_key(key)
+    }
+
+    /// At most `limit` committed changes of a key, the newest first. For runs that only read: as in Fabric, the history
+    /// enters no read set, so nothing protects what is written on its grounds.
+    ///
+    /// # Errors
+    /// [`StubError`].
+    fn history_for_key(&mut self, key: &str, limit: usize) -> Result<Vec<KeyModification>, StubError>;
 
     /// Sets the transaction's event; the last call wins.
     ///

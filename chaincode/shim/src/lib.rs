@@ -8,11 +8,13 @@
 //! [`Invocation`] before it starts.
 
 mod chaincode;
+mod composite_key;
 mod invocation;
 mod simulation;
 mod state;
 
-pub use chaincode::{Chaincode, ChaincodeError, Stub, StubError};
+pub use chaincode::{Chaincode, ChaincodeError, StatePage, Stub, StubError};
+pub use composite_key::{create_composite_key, split_composite_key};
 pub use invocation::{Creator, Examination, Invocation};
 pub use simulation::{Deadline, NoDeadline, Simulation, SimulationLimits, SimulationResult};
-pub use state::{StateFault, StateReader};
+pub use state::{KeyModification, StateFault, StateReader};

@@ -7,14 +7,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use protocol::limits::{KEY_BYTES_MAX, RWSET_ENTRIES_MAX, VALUE_BYTES_MAX};
-use protocol::{
-    ChannelId, KvRead, KvWrite, NamespaceSet, RangeQuery, ReadWriteSet, ReportsConfig, TxId, Version,
-};
+use protocol::{KvRead, KvWrite, NamespaceSet, RangeQuery, ReadWriteSet, Version};
 
-use crate::chaincode::{Stub, StubError};
-use crate::invocation::{Creator, Examination, Invocation};
+use crate::chaincode::StubError;
+use crate::invocation::Invocation;
 use crate::state::StateReader;
 
+mod stub;
 #[cfg(test)]
 mod tests;
 
@@ -81,6 +80,8 @@ pub struct Simulation {
     read_bytes: usize,
     read_entries: usize,
     written_bytes: usize,
+    /// Whether the run has read by pages, after which it may not write.
+    is_paged: bool,
 }
 
 impl Simulation {
@@ -107,6 +108,7 @@ impl Simulation {
             read_bytes: 0,
             read_entries: 0,
             written_bytes: 0,
+            is_paged: false,
         }
     }
 
@@ -147,9 +149,14 @@ impl Simulation {
         within(self.read_bytes, self.limits.read_bytes_max, "bytes read")
     }
 
-    /// The first `asked` keys of a range, and whether these are all. Read page by page, so that time and budget stop it
-    /// before more is in memory than they allow.
-    fn scan(&mut self, start: &str, end: &str, asked: usize) -> Result<(Vec<Found>, bool), StubError> {
+    /// The first `asked` keys of a range, and the one behind them; `None` where these are all. Read page by page, so that
+    /// time and budget stop it before more is in memory than they allow.
+    fn scan(
+        &mut self,
+        start: &str,
+        end: &str,
+        asked: usize,
+    ) -> Result<(Vec<Found>, Option<String>), StubError> {
         let mut found: Vec<Found> = Vec::new();
         let mut from = start.to_owned();
         loop {
@@ -159,21 +166,50 @@ impl Simulation {
             let is_last = page.len() < wanted;
             for (key, value, version) in page {
                 if found.len() == asked {
-                    return Ok((found, false));
+                    return Ok((found, Some(key)));
                 }
                 self.count_read(value.len())?;
                 found.push((key, value, version));
             }
             match found.last() {
                 Some((last, ..)) if !is_last => from = format!("{last}\0"),
-                _ => return Ok((found, true)),
+                _ => return Ok((found, None)),
             }
             self.check_time()?;
         }
     }
 
+    /// A scan that is recorded for validation: exactly what was seen of it.
+    fn recorded_scan(
+        &mut self,
+        start: &str,
+        end: &str,
+        limit: usize,
+    ) -> Result<(Vec<(String, Bytes)>, Option<String>), StubError> {
+        self.check_time()?;
+        within(self.ranges.len() + 1, self.limits.entries_max, "ranges")?;
+        let (found, next) = self.scan(start, end, limit.min(self.limits.entries_max))?;
+        let results: Vec<(String, Version)> =
+            found.iter().map(|(key, _, version)| (key.clone(), *version)).collect();
+        let seen_end = match (&next, results.last()) {
+            (Some(_), Some((last, _))) => format!("{last}\0"),
+            (Some(_), None) => start.to_owned(),
+            (None, _) => end.to_owned(),
+        };
+        self.ranges.push(RangeQuery {
+            start: start.to_owned(),
+            end: seen_end,
+            exhausted: next.is_none(),
+            digest: RangeQuery::digest_of(&results),
+        });
+        Ok((found.into_iter().map(|(key, value, _)| (key, value)).collect(), next))
+    }
+
     fn write(&mut self, key: &str, value: Option<Bytes>) -> Result<(), StubError> {
         self.check_time()?;
+        if self.is_paged {
+            return Err(StubError::PagedWrite);
+        }
         Self::check_key(key)?;
         let bytes = value.as_ref().map_or(0, Bytes::len);
         within(bytes, VALUE_BYTES_MAX, "bytes of a value")?;
@@ -186,88 +222,4 @@ impl Simulation {
 
 const fn within(count: usize, limit: usize, what: &'static str) -> Result<(), StubError> {
     if count > limit { Err(StubError::OverBudget { what, limit }) } else { Ok(()) }
-}
-
-impl Stub for Simulation {
-    fn function(&self) -> &str {
-        &self.function
-    }
-
-    fn args(&self) -> &[Bytes] {
-        self.invocation.args.get(1..).unwrap_or(&[])
-    }
-
-    fn tx_id(&self) -> &TxId {
-        &self.invocation.tx_id
-    }
-
-    fn channel(&self) -> &ChannelId {
-        &self.invocation.channel
-    }
-
-    fn creator(&self) -> &Creator {
-        &self.invocation.creator
-    }
-
-    fn timestamp_ms(&self) -> u64 {
-        self.invocation.timestamp_ms
-    }
-
-    fn transient(&self, name: &str) -> Option<&[u8]> {
-        self.invocation.transient.get(name).map(Vec::as_slice)
-    }
-
-    fn reports_config(&self) -> Option<&ReportsConfig> {
-        self.invocation.reports.as_ref()
-    }
-
-    fn examination(&self) -> Option<&Examination> {
-        self.invocation.examination.as_ref()
-    }
-
-    fn state(&mut self, key: &str) -> Result<Option<Bytes>, StubError> {
-        self.check_time()?;
-        Self::check_key(key)?;
-        let found = self.state.value(self.invocation.chaincode.as_str(), key)?;
-        self.count_read(found.as_ref().map_or(0, |(value, _)| value.len()))?;
-        let version = found.as_ref().map(|(_, version)| *version);
-        self.reads.entry(key.to_owned()).or_insert(version);
-        Ok(found.map(|(value, _)| value))
-    }
-
-    fn put_state(&mut self, key: &str, value: Bytes) -> Result<(), StubError> {
-        self.write(key, Some(value))
-    }
-
-    fn delete_state(&mut self, key: &str) -> Result<(), StubError> {
-        self.write(key, None)
-    }
-
-    fn range(&mut self, start: &str, end: &str, limit: usize) -> Result<Vec<(String, Bytes)>, StubError> {
-        self.check_time()?;
-        within(self.ranges.len() + 1, self.limits.entries_max, "ranges")?;
-        let (found, exhausted) = self.scan(start, end, limit.min(self.limits.entries_max))?;
-        let results: Vec<(String, Version)> =
-            found.iter().map(|(key, _, version)| (key.clone(), *version)).collect();
-        let seen_end = match (exhausted, results.last()) {
-            (false, Some((last, _))) => format!("{last}\0"),
-            (false, None) => start.to_owned(),
-            (true, _) => end.to_owned(),
-        };
-        self.ranges.push(RangeQuery {
-            start: start.to_owned(),
-            end: seen_end,
-            exhausted,
-            digest: RangeQuery::digest_of(&results),
-        });
-        Ok(found.into_iter().map(|(key, value, _)| (key, value)).collect())
-    }
-
-    fn set_event(&mut self, name: &str, payload: Bytes) -> Result<(), StubError> {
-        self.check_time()?;
-        Self::check_key(name)?;
-        within(payload.len(), VALUE_BYTES_MAX, "bytes of an event")?;
-        self.event = Some((name.to_owned(), payload));
-        Ok(())
-    }
 }

@@ -36,4 +36,4 @@ pub use system::ChainInfo;
 pub use transactions::{Endorsed, Submitted};
 
 /// What a user may hold of others' crates through this one: records of reports.
-pub use reports::{AdmissionRecord, Grant, Opening, ReportRecord, ReportState, VerdictRecord};
+pub use reports::{AdmissionRecord, Grant, Opening, ReportPage, ReportRecord, ReportState, VerdictRecord};

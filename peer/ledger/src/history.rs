@@ -19,10 +19,11 @@ pub struct HistoryEntry {
 pub(crate) const WRITTEN: u8 = 0;
 pub(crate) const DELETED: u8 = 1;
 
+/// At most `limit` changes that are older than `before`.
 pub(crate) fn read(
     view: &impl Read,
-    namespace: &str,
-    key: &str,
+    (namespace, key): (&str, &str),
+    before: Option<Version>,
     limit: usize,
 ) -> Result<Vec<HistoryEntry>, StoreError> {
     let mut entries = Vec::new();
@@ -30,7 +31,13 @@ pub(crate) fn read(
         return Ok(entries);
     }
     let mut is_readable = true;
-    let range = KeyRange::prefix(layout::history_prefix(namespace, key));
+    let range = match before {
+        None => KeyRange::prefix(layout::history_prefix(namespace, key)),
+        Some(version) => KeyRange::between(
+            layout::history_prefix(namespace, key),
+            layout::history_key(namespace, key, version),
+        ),
+    };
     view.walk(HISTORY, &range, Order::Descending, |stored, change| {
         let entry = match (layout::version_of_history_key(stored), change) {
             (Some(version), [WRITTEN]) => HistoryEntry { version, is_delete: false },

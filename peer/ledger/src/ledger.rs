@@ -221,7 +221,7 @@ impl Ledger {
         key: &str,
         limit: usize,
     ) -> Result<Vec<HistoryEntry>, LedgerFault> {
-        Ok(history::read(self.blocks.view(), namespace, key, limit)?)
+        Ok(history::read(self.blocks.view(), (namespace, key), None, limit)?)
     }
 
     /// The world state as it is now, to be read by any thread.

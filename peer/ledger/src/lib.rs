@@ -14,6 +14,7 @@ mod fault;
 mod history;
 mod layout;
 mod ledger;
+mod modifications;
 mod opening;
 mod ports;
 mod record;

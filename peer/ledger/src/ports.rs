@@ -23,6 +23,16 @@ impl shim::StateReader for StateSnapshot {
         let make = |key, version, value: &[u8]| (key, Bytes::copy_from_slice(value), version);
         self.scan(namespace, (start, end), limit, make).map_err(|fault| for_shim(namespace, &fault))
     }
+
+    fn history(
+        &self,
+        namespace: &str,
+        key: &str,
+        before: Option<Version>,
+        limit: usize,
+    ) -> Result<Vec<shim::KeyModification>, shim::StateFault> {
+        self.modifications((namespace, key), before, limit).map_err(|fault| for_shim(namespace, &fault))
+    }
 }
 
 impl validation::StateReader for StateSnapshot {

@@ -134,7 +134,11 @@ impl StateSnapshot {
         StoreError::unreadable(self.view().path(), STATE, reason).into()
     }
 
-    fn view(&self) -> &Snapshot {
+    pub(crate) const fn blocks(&self) -> &BlockStore<Snapshot> {
+        &self.blocks
+    }
+
+    pub(crate) fn view(&self) -> &Snapshot {
         self.blocks.view()
     }
 }

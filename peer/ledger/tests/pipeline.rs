@@ -10,7 +10,9 @@ use std::path::Path;
 use bytes::Bytes;
 use fixture::{Chain, HOSPITALS, NOW_MS, Network, Tx, namespace, range, read, version, write};
 use ledger::{CommittedBlock, HistoryEntry, Ledger, LedgerFault};
+use protocol::fabric::Timestamp;
 use protocol::{BlockNumber, KvWrite, NamespaceSet, TxNumber, TxValidationCode as Code, Version};
+use shim::KeyModification;
 use validation::{StateReader, ValidatedBlock, check_link, examine, validate_block, validate_genesis};
 
 fn genesis(network: &Network) -> ValidatedBlock {
@@ -154,6 +156,55 @@ fn the_history_keeps_what_a_later_transaction_of_the_block_overwrote() {
     let entry = |place| HistoryEntry { version: version(1, place), is_delete: false };
     assert_eq!(ledger.history("basic", "key", 9).expect("reads"), [entry(1), entry(0)]);
     assert_eq!(ledger.snapshot().version("basic", "key").expect("reads"), Some(version(1, 1)));
+}
+
+#[test]
+fn a_keys_modifications_hold_what_each_transaction_wrote_and_when_its_client_signed() {
+    let folder = tempfile::tempdir().expect("tempdir");
+    let network = Network::new();
+    let ledger = create(folder.path(), &network);
+    let mut chain = Chain::new(&network);
+    let tx = |nonce: &str, value: Option<&'static [u8]>, seconds| {
+        let write = KvWrite { key: "key".into(), value: value.map(Bytes::from_static) };
+        let set = NamespaceSet { writes: vec![write, write_other()], ..namespace("basic") };
+        let mut tx = Tx::new(&network, nonce, basic(set));
+        tx.header.timestamp = Some(Timestamp { seconds, nanos: 250_000_000 });
+        tx
+    };
+    let stale = NamespaceSet { reads: vec![read("key", None)], ..writes(&["key"]) };
+    let blocks = [
+        vec![tx("1", Some(b"one"), 1), tx("2", Some(b"two"), 2)],
+        vec![Tx::new(&network, "stale", basic(stale)), tx("3", None, 3)],
+        vec![tx("4", Some(b"four"), 4)],
+    ];
+    for block in &blocks {
+        let envelopes: Vec<Bytes> = block.iter().map(Tx::envelope).collect();
+        commit(&ledger, &mut chain, &network, &envelopes);
+    }
+    let change = |block: usize, place: usize, value: Option<&'static [u8]>, seconds| KeyModification {
+        tx_id: blocks[block - 1][place].id(),
+        value: value.map(Bytes::from_static),
+        timestamp_ms: seconds * 1_000_u64 + 250,
+        version: version(block as u64, place as u32),
+    };
+    let all = [
+        change(3, 0, Some(b"four"), 4),
+        change(2, 1, None, 3),
+        change(1, 1, Some(b"two"), 2),
+        change(1, 0, Some(b"one"), 1),
+    ];
+    let snapshot = ledger.snapshot();
+    let read = |before, limit| snapshot.modifications(("basic", "key"), before, limit).expect("reads");
+    assert_eq!(read(None, 9), all);
+    assert_eq!(read(None, 3), all[..3]);
+    assert_eq!(read(Some(version(2, 1)), 9), all[2..]);
+    assert_eq!(read(Some(version(1, 1)), 1), all[3..]);
+    assert!(read(Some(version(1, 0)), 9).is_empty());
+    assert!(snapshot.modifications(("basic", "ke"), None, 9).expect("reads").is_empty());
+}
+
+fn write_other() -> KvWrite {
+    write("key2")
 }
 
 #[test]

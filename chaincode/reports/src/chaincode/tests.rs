@@ -9,7 +9,7 @@ use shim::{
 };
 
 use super::*;
-use crate::record::{Grant, Opening, ReportRecord};
+use crate::record::{Grant, Opening, ReportPage, ReportRecord};
 
 const VERSION_1: Version = Version { block_number: BlockNumber(1), tx_number: TxNumber(0) };
 
@@ -196,4 +196,32 @@ fn a_listing_holds_each_report_once() {
         serde_json::from_slice(&world.call("C", &["ListReports"], None).expect("listed")).expect("records");
     assert_eq!(listed.iter().map(|record| &record.report_id).collect::<Vec<_>>(), [&id]);
     assert_eq!(listed[0].admission.outcome, "no rule");
+}
+
+#[test]
+fn pages_of_the_listing_hold_each_report_once_and_nothing_else() {
+    let (mut world, first) = World::uploaded();
+    let mut expected = vec![first];
+    for cid in ["bafkreitwo", "bafkreithree"] {
+        let mut claim = claim();
+        claim["cid"] = cid.into();
+        let found = Examination { cid: cid.into(), ..examination() };
+        let answer = world.call("A", &["UploadReport", &claim.to_string()], Some(found)).expect("uploaded");
+        expected.push(serde_json::from_slice::<ReportRecord>(&answer).expect("a record").report_id);
+    }
+    expected.sort_by(|left, right| left.as_str().cmp(right.as_str()));
+    let (mut bookmark, mut found) = (String::new(), Vec::new());
+    for size in [2, 1] {
+        let page = world.call("C", &["ListReports", "2", &bookmark], None).expect("a page");
+        let page: ReportPage = serde_json::from_slice(&page).expect("a page");
+        assert_eq!(page.records.len(), size);
+        found.extend(page.records.into_iter().map(|record| record.report_id));
+        bookmark = page.bookmark;
+    }
+    assert_eq!((found, bookmark.as_str()), (expected, ""));
+    let rows = [("0", ""), ("many", ""), ("10001", ""), ("2", "grant/x"), ("2", "report0")];
+    for (size, bookmark) in rows {
+        let error = world.call("C", &["ListReports", size, bookmark], None).expect_err(size);
+        assert_eq!(error.status, 400, "{size} {bookmark}: {error}");
+    }
 }

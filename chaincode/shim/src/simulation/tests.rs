@@ -3,10 +3,13 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use protocol::{BlockNumber, ChaincodeName, MspId, Poi, Role, TxNumber};
+use protocol::{BlockNumber, ChaincodeName, ChannelId, MspId, Poi, Role, TxId, TxNumber};
 
 use super::*;
-use crate::state::StateFault;
+use crate::chaincode::Stub as _;
+use crate::composite_key::create_composite_key;
+use crate::invocation::Creator;
+use crate::state::{KeyModification, StateFault};
 
 struct Memory(BTreeMap<String, (Bytes, Version)>);
 
@@ -229,7 +232,7 @@ fn pages_of_a_range_record_what_one_scan_would() {
     for (keys, limit, count, exhausted) in rows {
         let state = Counting::new(keys, 3);
         let mut stub = over(&state, Arc::new(NoDeadline), SimulationLimits::default());
-        let found = stub.range("", "", limit).expect("within the budget");
+        let found = stub.range("k", "", limit).expect("within the budget");
         let expected = &state.all()[..count];
         assert!(
             found.iter().map(|(key, _)| key).eq(expected.iter().map(|(key, _)| key)),
@@ -238,10 +241,10 @@ fn pages_of_a_range_record_what_one_scan_would() {
         let end = if exhausted {
             String::new()
         } else {
-            expected.last().map_or_else(String::new, |last| format!("{}\0", last.0))
+            expected.last().map_or_else(|| "k".to_owned(), |last| format!("{}\0", last.0))
         };
         let query =
-            RangeQuery { start: String::new(), end, exhausted, digest: RangeQuery::digest_of(expected) };
+            RangeQuery { start: "k".to_owned(), end, exhausted, digest: RangeQuery::digest_of(expected) };
         assert_eq!(stub.finish().rwset.namespaces[0].ranges, [query], "{keys} by {limit}");
         assert!(state.scans.lock().expect("no panic").iter().all(|(_, wanted)| *wanted <= PAGE_KEYS));
     }
@@ -267,4 +270,131 @@ fn a_range_over_its_budget_or_time_reads_one_page_too_many_at_most() {
     let mut stub = over(&state, Arc::new(Asked(AtomicUsize::new(0))), SimulationLimits::default());
     assert!(matches!(stub.range("", "", usize::MAX), Err(StubError::DeadlineExceeded)));
     assert_eq!(state.handed_out.load(Ordering::Relaxed), 3 * PAGE_KEYS);
+}
+
+#[test]
+fn pages_follow_each_other_by_bookmark_and_are_recorded_as_seen() {
+    let state = Counting::new(7, 1);
+    let mut stub = over(&state, Arc::new(NoDeadline), SimulationLimits::default());
+    let mut bookmark = String::new();
+    let rows = [
+        // keys of the page, bookmark behind it, recorded end
+        (&["key00000", "key00001", "key00002"][..], "key00003", "key00002\0"),
+        (&["key00003", "key00004", "key00005"], "key00006", "key00005\0"),
+        (&["key00006"], "", "key9"),
+    ];
+    for (keys, next, _) in rows {
+        let page = stub.state_by_range_with_pagination(("", "key9"), 3, &bookmark).expect("a page");
+        assert_eq!(page.records.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>(), keys);
+        assert_eq!(page.bookmark, next);
+        bookmark = page.bookmark;
+    }
+    let ranges = &stub.finish().rwset.namespaces[0].ranges;
+    let ends: Vec<&str> = ranges.iter().map(|range| range.end.as_str()).collect();
+    assert_eq!(ends, rows.map(|(_, _, end)| end));
+    for bookmark in ["a", "key9", "z"] {
+        let mut stub = over(&state, Arc::new(NoDeadline), SimulationLimits::default());
+        let page = stub.state_by_range_with_pagination(("b", "key9"), 3, bookmark);
+        assert!(matches!(page, Err(StubError::BadBookmark { .. })), "{bookmark}");
+    }
+}
+
+#[test]
+fn a_run_pages_or_writes_and_never_does_both() {
+    let value = || Bytes::from_static(b"v");
+    let mut writes_first = simulation(SimulationLimits::default());
+    writes_first.put_state("k", value()).expect("a write");
+    let page = writes_first.state_by_range_with_pagination(("", ""), 1, "");
+    assert!(matches!(page, Err(StubError::PagedWrite)));
+    let mut pages_first = simulation(SimulationLimits::default());
+    pages_first.state_by_range_with_pagination(("", ""), 1, "").expect("a page");
+    for written in [pages_first.put_state("k", value()), pages_first.delete_state("k")] {
+        assert!(matches!(written, Err(StubError::PagedWrite)));
+    }
+    pages_first.state("a").expect("it may read");
+    assert!(pages_first.finish().rwset.namespaces[0].writes.is_empty());
+}
+
+#[test]
+fn plain_ranges_hold_no_composite_keys_and_partial_ones_no_plain_keys() {
+    let composite = |attributes: &[&str]| create_composite_key("color", attributes).expect("a key");
+    let keys =
+        [composite(&["blue", "a"]), composite(&["blue", "b"]), composite(&["red", "c"]), "a".to_owned()];
+    let state = keys.iter().map(|key| (key.clone(), (Bytes::new(), version(1)))).collect();
+    let state: Arc<dyn StateReader> = Arc::new(Memory(state));
+    let mut stub = Simulation::new(invocation(), state, Arc::new(NoDeadline), SimulationLimits::default());
+    let found = |records: Vec<(String, Bytes)>| records.into_iter().map(|(key, _)| key).collect::<Vec<_>>();
+    assert_eq!(found(stub.range("", "", 9).expect("plain")), keys[3..]);
+    let rows: &[(&[&str], &[String])] =
+        &[(&["blue"], &keys[..2]), (&["red"], &keys[2..3]), (&[], &keys[..3]), (&["bl"], &[])];
+    for (attributes, expected) in rows {
+        let records = stub.state_by_partial_composite_key("color", attributes, 9).expect("a range");
+        assert_eq!(found(records), **expected, "{attributes:?}");
+    }
+    assert!(matches!(stub.range(&keys[0], "", 9), Err(StubError::CompositeBound { .. })));
+}
+
+/// A key that was changed in each block.
+struct Changed {
+    blocks: u64,
+    asked: Mutex<Vec<(Option<u64>, usize)>>,
+}
+
+impl StateReader for Changed {
+    fn value(&self, _: &str, _: &str) -> Result<Option<(Bytes, Version)>, StateFault> {
+        Ok(None)
+    }
+
+    fn values(
+        &self,
+        _: &str,
+        _: &str,
+        _: &str,
+        _: usize,
+    ) -> Result<Vec<(String, Bytes, Version)>, StateFault> {
+        Ok(Vec::new())
+    }
+
+    fn history(
+        &self,
+        _: &str,
+        key: &str,
+        before: Option<Version>,
+        limit: usize,
+    ) -> Result<Vec<KeyModification>, StateFault> {
+        assert_eq!(key, "k");
+        let before = before.map(|version| version.block_number.0);
+        self.asked.lock().expect("no panic").push((before, limit));
+        let newest_first = (0..before.unwrap_or(self.blocks)).rev().take(limit);
+        let change = |block| KeyModification {
+            tx_id: TxId::of(b"n", b"c"),
+            value: Some(Bytes::from_static(b"0123456789")),
+            timestamp_ms: block,
+            version: version(block),
+        };
+        Ok(newest_first.map(change).collect())
+    }
+}
+
+#[test]
+fn a_history_comes_newest_first_within_the_budget_and_enters_no_read_set() {
+    let state = Arc::new(Changed { blocks: 40, asked: Mutex::default() });
+    let over = |limits| {
+        let state: Arc<dyn StateReader> = Arc::<Changed>::clone(&state);
+        Simulation::new(invocation(), state, Arc::new(NoDeadline), limits)
+    };
+    for (limit, expected) in [(usize::MAX, 40), (20, 20), (16, 16), (1, 1), (0, 0)] {
+        let mut stub = over(SimulationLimits::default());
+        let found = stub.history_for_key("k", limit).expect("a history");
+        let times: Vec<u64> = found.iter().map(|change| change.timestamp_ms).collect();
+        assert_eq!(times, (40 - expected..40).rev().collect::<Vec<_>>(), "at most {limit}");
+        assert_eq!(stub.finish().rwset, ReadWriteSet::empty());
+    }
+    assert!(state.asked.lock().expect("no panic").iter().all(|(_, wanted)| *wanted <= 16));
+    let error = over(SimulationLimits { read_bytes_max: 200, ..SimulationLimits::default() })
+        .history_for_key("k", usize::MAX)
+        .expect_err("21 values of 10 bytes");
+    assert!(error.to_string().contains("bytes read"), "{error}");
+    let mut without = simulation(SimulationLimits::default());
+    assert!(matches!(without.history_for_key("a", 1), Err(StubError::State(_))), "no history is kept there");
 }

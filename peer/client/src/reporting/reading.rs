@@ -1,7 +1,7 @@
 //! Reads and simple writes of the report chaincode, as typed functions.
 
 use protocol::{ChannelConfig, ChannelId, MspId, TxId};
-use reports::{Grant, Opening, ReportRecord};
+use reports::{Grant, Opening, ReportPage, ReportRecord};
 use serde::de::DeserializeOwned;
 
 use crate::connection::Connection;
@@ -18,6 +18,19 @@ impl Connection {
     /// As [`Connection::evaluate`].
     pub async fn list_reports(&self, channel: &ChannelId) -> Result<Vec<ReportRecord>, ClientError> {
         self.read(channel, "ListReports", &[]).await
+    }
+
+    /// Some of the channel's reports: at most `page_size` from a bookmark on; an empty one begins with the first.
+    ///
+    /// # Errors
+    /// As [`Connection::evaluate`]; status 400 for a bookmark that no page gave.
+    pub async fn list_reports_page(
+        &self,
+        channel: &ChannelId,
+        page_size: u32,
+        bookmark: &str,
+    ) -> Result<ReportPage, ClientError> {
+        self.read(channel, "ListReports", &[&page_size.to_string(), bookmark]).await
     }
 
     /// A report's record.

@@ -32,8 +32,12 @@ Example:
   peer report upload scan.png --patient 4711 --modality CR --share-with HospitalBMSP -C reports")]
     Upload(UploadArguments),
     /// List the channel's reports.
-    #[command(after_help = "Example:\n  peer report list -C reports --output json")]
-    List(OfChannel),
+    #[command(after_help = "\
+Examples:
+  peer report list -C reports --output json
+  peer report list --page-size 50
+  peer report list --page-size 50 --bookmark report/3f9a21c04b...")]
+    List(ListArguments),
     /// Show a report's record with its block, the next block and its grants.
     #[command(after_help = "Example:\n  peer report show 3f9a21c04b")]
     Show(OfReport),
@@ -64,6 +68,24 @@ struct OfChannel {
     /// The channel; without it CORE_CHANNEL, or the peer's only channel.
     #[arg(short = 'C', long = "channelID", value_name = "CHANNEL")]
     channel: Option<ChannelId>,
+}
+
+#[derive(Args, Debug)]
+struct ListArguments {
+    #[command(flatten)]
+    channel: OfChannel,
+    /// List so many reports, and say where the next page begins.
+    #[arg(long = "page-size", value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    page_size: Option<u32>,
+    /// Where the page begins, as the page before it said.
+    #[arg(
+        long,
+        value_name = "BOOKMARK",
+        requires = "page_size",
+        default_value = "",
+        hide_default_value = true
+    )]
+    bookmark: String,
 }
 
 #[derive(Args, Debug)]
@@ -175,8 +197,12 @@ async fn upload(arguments: UploadArguments) -> Result<Done, Failure> {
     Ok(Done::new(report_text::uploaded(&uploaded), json))
 }
 
-async fn list(arguments: OfChannel) -> Result<Done, Failure> {
-    let (session, channel) = open(&arguments).await?;
+async fn list(arguments: ListArguments) -> Result<Done, Failure> {
+    let (session, channel) = open(&arguments.channel).await?;
+    if let Some(size) = arguments.page_size {
+        let page = session.connection.list_reports_page(&channel, size, &arguments.bookmark).await?;
+        return Ok(Done::new(report_text::page(&page, size), json!(page)));
+    }
     let records = session.connection.list_reports(&channel).await?;
     Ok(Done::new(report_text::list(&records), json!(records)))
 }

@@ -1,6 +1,8 @@
 //! Reports as people read them.
 
-use client::{AdmissionRecord, Grant, MapPeer, Opening, ReportRecord, ShownReport, Uploaded, VerdictRecord};
+use client::{
+    AdmissionRecord, Grant, MapPeer, Opening, ReportPage, ReportRecord, ShownReport, Uploaded, VerdictRecord,
+};
 use protocol::VerifyReport;
 
 use super::progress::names;
@@ -79,6 +81,15 @@ pub fn list(records: &[ReportRecord]) -> String {
         )
     };
     records.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Some reports, and how to see the next ones.
+pub fn page(page: &ReportPage, size: u32) -> String {
+    let records = list(&page.records);
+    match page.bookmark.as_str() {
+        "" => records,
+        bookmark => format!("{records}\nmore: --page-size {size} --bookmark {bookmark}"),
+    }
 }
 
 /// A report with its place in the chain and its grants.
