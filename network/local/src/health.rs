@@ -55,6 +55,20 @@ impl Health {
         ill.map(|(name, component)| format!("{name}: {}", component.reason)).collect()
     }
 
+    /// The peers whose ledgers differ from that of this one, as it tells of the channel's attestations.
+    pub fn differing(&self, channel: &str) -> Vec<String> {
+        let told = || self.components.get("channels")?.facts.get(channel)?.get("attestations")?.as_array();
+        let differing = told().into_iter().flatten().filter(|row| row["ledger"] == "differs");
+        let text = |row: &serde_json::Value| {
+            let (msp_id, poi) = (row["msp_id"].as_str().unwrap_or("?"), row["poi"].as_str().unwrap_or("?"));
+            format!(
+                "channels: peer {poi:.12} of {msp_id} attests another ledger at block {}",
+                row["block_number"]
+            )
+        };
+        differing.map(text).collect()
+    }
+
     /// How many blocks the node holds of the channel; `None` if it does not serve it. Orderers tell it in a component
     /// `channel NAME`, peers under the channel's name in the component `channels`.
     pub fn height(&self, channel: &str) -> Option<u64> {
@@ -119,5 +133,13 @@ mod tests {
         let health: Health = serde_json::from_str(text).unwrap();
         assert_eq!((health.height("reports"), health.height("other")), (Some(9), None));
         assert_eq!((health.is_healthy(), health.complaints().len()), (true, 0));
+        assert!(health.differing("reports").is_empty());
+        let text = r#"{"status":"OK","components":{"channels":{"healthy":true,"facts":{"reports":{"attestations":[
+            {"msp_id":"HospitalBMSP","poi":"0123456789abcdef","block_number":7,"ledger":"differs"},
+            {"msp_id":"HospitalCMSP","poi":"ff","block_number":8,"ledger":"agrees"}]}}}}}"#;
+        let health: Health = serde_json::from_str(text).unwrap();
+        let expected = "channels: peer 0123456789ab of HospitalBMSP attests another ledger at block 7";
+        assert_eq!(health.differing("reports"), [expected]);
+        assert!(health.differing("other").is_empty());
     }
 }

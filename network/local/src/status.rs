@@ -71,6 +71,7 @@ async fn of(folder: &Folder, state: &State, node: Node) -> NodeStatus {
             status.state = if health.is_healthy() { "running" } else { "ill" };
             status.height = health.height(CHANNEL);
             status.reasons = health.complaints();
+            status.reasons.extend(health.differing(CHANNEL));
             status.health = Some(health);
         }
         Err(error) => {

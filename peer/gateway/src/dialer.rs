@@ -7,6 +7,7 @@
 //! A node is believed only under the TLS roots of the organisation to which the configuration gives its endpoint: keys and
 //! proposals must not reach another member of the channel that took over a host name.
 
+mod attesting;
 mod broadcast;
 mod broadcast_stream;
 mod trust;
@@ -30,6 +31,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use transport::services::endorser::EndorserClient;
 use transport::{Channel, Code, Status, TlsClient};
 
+use attesting::Avoided;
 use broadcast_stream::BroadcastStream;
 use trust::{OrganizationClients, Trusted};
 
@@ -56,6 +58,7 @@ struct Shared {
     clients: OrganizationClients,
     lines: Mutex<BTreeMap<Node, Line>>,
     turn: AtomicUsize,
+    avoided: Avoided,
 }
 
 /// An endpoint together with the organisation and its TLS roots under which it is believed.
@@ -107,7 +110,7 @@ impl Dialer {
     #[must_use]
     pub fn new(client: TlsClient) -> Self {
         let (clients, lines) = (OrganizationClients::new(client), Mutex::new(BTreeMap::new()));
-        Self(Arc::new(Shared { clients, lines, turn: AtomicUsize::new(0) }))
+        Self(Arc::new(Shared { clients, lines, turn: AtomicUsize::new(0), avoided: Avoided::default() }))
     }
 
     /// A new channel to a node of an organisation, shared with nobody; it connects at its first call and believes only
@@ -186,6 +189,9 @@ impl Dialer {
             }
         }
         if failures.is_empty() {
+            failures.extend(self.avoided_of(bundle, &peers));
+        }
+        if failures.is_empty() {
             let message =
                 format!("{} peers are known here, and {} more must endorse", peers.len(), ask.count);
             failures.push(EndpointFailure {
@@ -249,13 +255,14 @@ impl Dialer {
         Ok(line)
     }
 
-    /// Nodes from the next in turn on, suspects last. Those of an organisation without usable TLS roots cannot be believed
-    /// and are left out.
+    /// Nodes from the next in turn on, suspects last. Left out are those that are avoided, and those of an organisation
+    /// without usable TLS roots, which cannot be believed.
     fn in_turn(&self, bundle: &ConfigBundle, nodes: &[(MspId, Endpoint)]) -> Vec<(Endpoint, Line)> {
         let Some(start) = self.0.turn.fetch_add(1, Ordering::Relaxed).checked_rem(nodes.len()) else {
             return Vec::new();
         };
         let rotated = nodes.iter().cycle().skip(start).take(nodes.len());
+        let rotated = rotated.filter(|(msp_id, endpoint)| self.avoided(bundle, msp_id, endpoint).is_none());
         let mut lines: Vec<(Endpoint, Line)> = rotated
             .filter_map(|(msp_id, endpoint)| {
                 let line = self.line(bundle, msp_id, endpoint);
@@ -268,6 +275,10 @@ impl Dialer {
     }
 
     async fn look_at(&self, bundle: &ConfigBundle, msp_id: &MspId, endpoint: &Endpoint) -> ErrorDetail {
+        let address = endpoint.to_string();
+        if let Some(message) = self.avoided(bundle, msp_id, endpoint) {
+            return ErrorDetail { address, msp_id: msp_id.as_str().to_owned(), message };
+        }
         let message = match self.0.clients.of(bundle, msp_id) {
             Ok((_, client)) => match timeout(PROBE_MAX, client.probe(endpoint)).await {
                 Ok(Ok(())) => "reachable".to_owned(),
@@ -276,7 +287,7 @@ impl Dialer {
             },
             Err(reason) => format!("not reachable: {reason}"),
         };
-        ErrorDetail { address: endpoint.to_string(), msp_id: msp_id.as_str().to_owned(), message }
+        ErrorDetail { address, msp_id: msp_id.as_str().to_owned(), message }
     }
 }
 
@@ -291,8 +302,10 @@ impl Endorsers for Dialer {
 
     fn is_suspect(&self, bundle: &ConfigBundle, msp_id: &MspId) -> bool {
         bundle.organization(msp_id).is_some_and(|organization| {
-            let is_suspect =
-                |endpoint| self.line(bundle, msp_id, endpoint).is_ok_and(|line| line.is_suspect());
+            let is_suspect = |endpoint| {
+                self.avoided(bundle, msp_id, endpoint).is_some()
+                    || self.line(bundle, msp_id, endpoint).is_ok_and(|line| line.is_suspect())
+            };
             organization.peers.iter().all(is_suspect)
         })
     }

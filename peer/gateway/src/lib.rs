@@ -1,9 +1,10 @@
 //! What a peer does for its hospital's users and for other hospitals' peers, beside endorsing and committing.
 //!
 //! Users call the gateway service (endorse, submit, wait) and the report service (seal, download, verify). Other peers
-//! call the exchange of sealed blocks and the custody of data keys. All of it stands on [`ports`], which the peer's
+//! call the exchange of sealed blocks and the custody of data keys, and attest what they have reached. All of it stands on [`ports`], which the peer's
 //! binary implements; nothing here validates a block or runs a chaincode.
 
+mod attestations;
 mod custody;
 mod dialer;
 mod examine;
@@ -19,6 +20,7 @@ mod testing;
 mod trail;
 mod upkeep;
 
+pub use attestations::{AttestationService, Attestations, Attested, Stop};
 pub use custody::{CUSTODY_FAMILIES, Custody, CustodyError, CustodyService, OwedDeposit};
 pub use dialer::Dialer;
 pub use examine::{ExamineError, Examiner, UploadProposal};

@@ -69,7 +69,9 @@ impl<C: PeerChannels> RemotePeers<C> {
     where
         F: Future<Output = Result<T, Status>>,
     {
-        let mut reason = Status::unavailable(format!("{msp_id} has no peer in the channel configuration"));
+        let mut reason = Status::unavailable(format!(
+            "{msp_id} has no peer that can be asked: the channel's configuration names none, or their ledgers differ from this one"
+        ));
         for channel in self.0.channels_to(bundle, msp_id) {
             match tokio::time::timeout(ANSWER_TIMEOUT, call(channel)).await {
                 Ok(Err(status)) if status.code() == Code::Unavailable => reason = status,

@@ -6,10 +6,13 @@
 //! code: [`ValidatedBlock`], the only thing that a ledger commits. The genesis block has a step of its own,
 //! [`validate_genesis`].
 //!
+//! What the peers of other organisations attest of the same blocks is judged by [`concord`].
+//!
 //! An invalid transaction is data here, never an error. Every honest peer reaches the same codes and the same commit
 //! hash: nothing depends on a clock, on the order of examination or on what a state reader returns beside its contract.
 
 mod commitment;
+mod concord;
 mod examine;
 mod genesis;
 mod identities;
@@ -23,6 +26,7 @@ mod validate;
 mod validated;
 
 pub use commitment::{code_leaf, codes_root, commit_hash, write_leaf, writes_root};
+pub use concord::{Comparison, Concord, concord};
 pub use examine::{ExaminedTransaction, examine};
 pub use genesis::{CONFIG_KEY, CONFIG_NAMESPACE, GenesisRejection, validate_genesis};
 pub use link::{BlockRejection, OrderedBlock, check_link};

@@ -332,12 +332,15 @@ impl Network {
             .with_context(|| format!("the orderer of hospital {hospital:?} is not running"))
     }
 
-    /// What `/healthz` of a peer answers.
+    /// What `/healthz` of a peer answers, also where a channel of it has stopped.
     ///
     /// # Errors
     /// Where it does not answer.
     pub fn peer_health(&self, hospital: Hospital) -> Result<Value> {
-        self.health(hospital, self.ports.of(hospital, Listener::PeerHealth), &self.peer_root(hospital))
+        let client = self.operator(hospital, &self.peer_root(hospital))?;
+        let url = format!("https://localhost:{}/healthz", self.ports.of(hospital, Listener::PeerHealth));
+        let reply = self.runtime.block_on(client.get(&url))?;
+        serde_json::from_slice(&reply.body).with_context(|| format!("{url} answers no health page"))
     }
 
     /// What `/healthz` of an orderer answers.

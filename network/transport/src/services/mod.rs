@@ -7,6 +7,7 @@
 //! | [`broadcast`] | `orderer.AtomicBroadcast` | Broadcast |
 //! | [`delivery`] | `consilium.Delivery` | Deliver |
 //! | [`consensus`] | `consilium.Consensus` | Call |
+//! | [`attestations`] | `consilium.Attestations` | Attest |
 //! | [`custody`] | `consilium.Custody` | Request, Deposit |
 //! | [`exchange`] | `consilium.Exchange` | Fetch |
 //! | [`reports`] | `consilium.Reports` | Seal, Download, Verify |
@@ -24,6 +25,7 @@ use tonic::Status;
 #[macro_use]
 mod declare;
 
+pub mod attestations;
 pub mod broadcast;
 pub mod consensus;
 pub mod custody;

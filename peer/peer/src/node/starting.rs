@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use asset_transfer::AssetTransfer;
 use gateway::ports::ChannelLedger as _;
 use gateway::{
-    CUSTODY_FAMILIES, Custody, CustodyService, Dialer, Examiner, ExchangeService, FetchLimits, Fetcher,
-    GatewayService, ImageWorkers, RemotePeers, ReportLimits, ReportParts, ReportService, ServeLimits, Upkeep,
-    WorkerCommand, WorkerLimits,
+    AttestationService, Attestations, CUSTODY_FAMILIES, Custody, CustodyService, Dialer, Examiner,
+    ExchangeService, FetchLimits, Fetcher, GatewayService, ImageWorkers, RemotePeers, ReportLimits,
+    ReportParts, ReportService, ServeLimits, Stop, Upkeep, WorkerCommand, WorkerLimits,
 };
 use host::{ChaincodeHost, HostLimits};
 use imaging::DecodeLimits;
@@ -23,6 +23,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use transport::services::attestations::AttestationsServer;
 use transport::services::custody::CustodyServer;
 use transport::services::endorser::EndorserServer;
 use transport::services::exchange::ExchangeServer;
@@ -31,6 +32,7 @@ use transport::services::reports::ReportsServer;
 use transport::{Server, Status, TlsClient};
 use web::WebServer;
 
+use super::attesting::Attester;
 use super::channel::Channel;
 use super::channels::Channels;
 use super::committing::{self, AfterCommit};
@@ -63,7 +65,12 @@ pub async fn start(file: Option<&Path>) -> Result<(), NodeFault> {
     let parts = Parts::prepare(&settings, images, &metrics)?;
     let listener = listen(settings.listen).await?;
     let health = Health::new(env!("CARGO_PKG_VERSION"));
-    health::register(&health, &settings.id, settings.msp.msp_id.as_str(), &parts.channels);
+    health::register(
+        &health,
+        (&settings.id, settings.msp.msp_id.as_str()),
+        &parts.channels,
+        &parts.attestations,
+    );
     let web = match settings.operations {
         Some(address) => Some(serve_operations(address, &settings, &health, &metrics).await?),
         None => None,
@@ -98,6 +105,8 @@ struct Parts {
     following: Arc<Following>,
     upkeep: Arc<Upkeep<PeerNode>>,
     node: Arc<PeerNode>,
+    closing: watch::Sender<bool>,
+    attestations: Arc<Attestations>,
     dialer: Dialer,
     custody: Arc<Custody>,
     sealed: SealedStore,
@@ -142,6 +151,7 @@ impl Parts {
             turns: Semaphore::new(PROPOSALS_MAX),
             metrics: metrics.clone(),
         });
+        let attestations = Arc::new(Attestations::new(stop_of(&channels)));
         let address = settings.address.clone();
         let (closing, closed) = watch::channel(false);
         let node = Arc::new(PeerNode {
@@ -159,13 +169,27 @@ impl Parts {
             dialer: dialer.clone(),
             upkeep: upkeep.clone(),
             metrics,
+            attestations: attestations.clone(),
             runtime: Handle::current(),
             tasks: Mutex::new(JoinSet::new()),
             committers: Mutex::default(),
         });
         // The endorser is part of what following needs, so it learns of it last, and does not own it.
         let _ = joins.set(Arc::downgrade(&following));
-        Ok(Self { channels, following, upkeep, node, dialer, custody, sealed, fetcher, peers, images })
+        Ok(Self {
+            channels,
+            following,
+            upkeep,
+            node,
+            closing,
+            attestations,
+            dialer,
+            custody,
+            sealed,
+            fetcher,
+            peers,
+            images,
+        })
     }
 
     fn server(&self, settings: &Settings) -> Server {
@@ -181,12 +205,14 @@ impl Parts {
         let custody = CustodyService::new(node(), self.custody.clone());
         let exchange = ExchangeService::new(node(), self.sealed.clone(), ServeLimits::default());
         let reports = ReportService::new(node(), report_parts, ReportLimits::default());
+        let attesting = AttestationService::new(node(), self.attestations.clone());
         Server::new(&settings.tls, &settings.roots)
             .add_service(EndorserServer::from_arc(self.node.endorser.clone()))
             .add_service(GatewayServer::new(gateway))
             .add_service(CustodyServer::new(custody))
             .add_service(ExchangeServer::new(exchange))
             .add_service(ReportsServer::new(reports))
+            .add_service(AttestationsServer::new(attesting))
     }
 }
 
@@ -205,6 +231,7 @@ struct Following {
     dialer: Dialer,
     upkeep: Arc<Upkeep<PeerNode>>,
     metrics: Arc<PeerMetrics>,
+    attestations: Arc<Attestations>,
     runtime: Handle,
     tasks: Mutex<JoinSet<()>>,
     committers: Mutex<Vec<std::thread::JoinHandle<()>>>,
@@ -223,10 +250,17 @@ impl Following {
         }
         let (arrivals, committer) = committing::start(channel.clone(), after, self.metrics.clone())?;
         self.committers.lock().unwrap_or_else(PoisonError::into_inner).push(committer);
+        let attester = Attester {
+            channel: channel.clone(),
+            signer: self.signer.clone(),
+            dialer: self.dialer.clone(),
+            attestations: self.attestations.clone(),
+        };
         let (signer, dialer) = (self.signer.clone(), self.dialer.clone());
         let follower = Follower { channel, arrivals, signer, dialer };
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         tasks.spawn_on(follower.run(), &self.runtime);
+        tasks.spawn_on(attester.run(), &self.runtime);
         Ok(())
     }
 

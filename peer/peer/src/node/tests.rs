@@ -14,7 +14,9 @@ use configtx::genesis_block;
 use endorsing::{ProposalDraft, TransientMap, sign_proposal};
 use futures_util::future::BoxFuture;
 use gateway::ports::Node as _;
-use gateway::{Dialer, Examiner, FetchLimits, Fetcher, ImageError, ImageReader, ReadImage, RemotePeers};
+use gateway::{
+    Attestations, Dialer, Examiner, FetchLimits, Fetcher, ImageError, ImageReader, ReadImage, RemotePeers,
+};
 use host::{ChaincodeHost, HostLimits};
 use imaging::DecodeLimits;
 use ipfs::{SEALED_FAMILIES, SealedStore};
@@ -239,7 +241,8 @@ async fn a_channel_that_stopped_serves_nobody_and_health_says_why() {
     let world = World::of("HospitalC");
     let (channel, tx_id) = (world.channel(), TxId::of(b"nonce", b"creator"));
     let health = Health::new("1.0");
-    health::register(&health, "peer1", "HospitalC", &world.channels);
+    let attestations = Arc::new(Attestations::new(Box::new(|_, _| {})));
+    health::register(&health, ("peer1", "HospitalC"), &world.channels, &attestations);
     assert!(health.is_healthy());
     assert!(world.node.ledger(&name()).is_some());
     let mut waiting = pin!(channel.committed(&tx_id));

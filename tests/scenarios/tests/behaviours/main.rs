@@ -4,6 +4,8 @@ mod admission;
 mod bad_input;
 mod chaincode_events;
 mod damage;
+mod differing_ledger;
+mod endorsers_disagree;
 mod image_workers;
 mod metrics;
 mod one_hospital_down;

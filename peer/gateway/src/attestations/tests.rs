@@ -1,0 +1,170 @@
+//! Which attestations are taken, what is made of them, and when a channel stops.
+
+use std::sync::{Arc, Mutex};
+
+use protocol::{BlockHash, BlockNumber, ChannelId, CommitAttestation, CommitHash, SignedAttestation, codec};
+use transport::services::attestations::Attestations as _;
+use transport::{Code, Request, Status};
+use validation::Comparison::{self, Agrees, Ahead, Differs};
+
+use super::{AttestationService, Attestations};
+use crate::ports::ChannelLedger as _;
+use crate::testing::{World, msp_id};
+
+/// A peer of hospital A that hears others, and the reasons for which its channel was stopped.
+struct Scene {
+    world: World,
+    attestations: Arc<Attestations>,
+    stops: Arc<Mutex<Vec<String>>>,
+}
+
+impl Scene {
+    /// On a ledger of blocks 0 to 4.
+    fn new() -> Self {
+        let world = World::new();
+        world.ledger.grow(4);
+        let stops: Arc<Mutex<Vec<String>>> = Arc::default();
+        let noted = Arc::clone(&stops);
+        let stop = move |channel: &ChannelId, reason: &str| {
+            assert_eq!(channel.as_str(), "reports");
+            noted.lock().unwrap().push(reason.to_owned());
+        };
+        Self { world, attestations: Arc::new(Attestations::new(Box::new(stop))), stops }
+    }
+
+    /// The true attestation of a block, or of another ledger.
+    fn attestation(&self, number: u64, is_true: bool) -> CommitAttestation {
+        let number = BlockNumber(number);
+        let own = self.world.ledger.commit_hash(number).unwrap();
+        let commit_hash = own.filter(|_| is_true).unwrap_or(CommitHash([9; 32]));
+        let (version, channel) = (CommitAttestation::VERSION, self.world.channel());
+        CommitAttestation { version, channel, number, block_hash: BlockHash([1; 32]), commit_hash }
+    }
+
+    fn signed(&self, (org, name): (&str, &str), attestation: &CommitAttestation) -> SignedAttestation {
+        let identity = self.world.identity(org, name);
+        let attestation = codec::encode(attestation);
+        let signature = identity.sign(&attestation).into();
+        SignedAttestation { attestation: attestation.into(), peer: identity.serialized(), signature }
+    }
+
+    fn take(&self, signed: &SignedAttestation) -> Result<Comparison, Status> {
+        self.attestations.take(&*self.world.ledger, signed, |_| Ok(()))
+    }
+
+    fn say(&self, org: &str, number: u64, is_true: bool) -> Comparison {
+        let signed = self.signed((org, "peer0"), &self.attestation(number, is_true));
+        self.take(&signed).expect("a peer's word")
+    }
+
+    fn shown(&self) -> Vec<(String, u64, Comparison)> {
+        let shown = self.attestations.shown(&self.world.channel());
+        shown.into_iter().map(|said| (said.msp_id.to_string(), said.number.0, said.comparison)).collect()
+    }
+}
+
+#[test]
+fn only_an_active_peer_of_the_channel_is_heard() {
+    let scene = Scene::new();
+    let attestation = scene.attestation(3, true);
+    let peer = |attestation: &CommitAttestation| scene.signed(("HospitalB", "peer0"), attestation);
+    let mut forged = peer(&attestation);
+    forged.signature = peer(&scene.attestation(2, true)).signature;
+    let elsewhere = CommitAttestation { channel: ChannelId::new("other").unwrap(), ..attestation.clone() };
+    let newer = CommitAttestation { version: 2, ..attestation.clone() };
+    let mut longer = peer(&attestation);
+    longer.attestation = [&longer.attestation[..], &[0]].concat().into();
+    let (denied, invalid) = (Code::PermissionDenied, Code::InvalidArgument);
+    let rows = [
+        ("a user", scene.signed(("HospitalB", "user"), &attestation), denied, "another role"),
+        ("a forged signature", forged, denied, "refused"),
+        ("another channel", peer(&elsewhere), invalid, "another channel"),
+        ("a newer version", peer(&newer), invalid, "newer release"),
+        ("trailing bytes", longer, invalid, "does not decode"),
+    ];
+    for (name, signed, code, text) in rows {
+        let status = scene.take(&signed).expect_err(name);
+        assert_eq!(status.code(), code, "{name}: {status:?}");
+        assert!(status.message().contains(text), "{name}: {status:?}");
+    }
+    let poi = scene.world.identity("HospitalB", "peer0").poi();
+    scene.world.ledger.revoke(&msp_id("HospitalB"), poi);
+    let status = scene.take(&peer(&attestation)).expect_err("revoked");
+    assert!(status.code() == denied && status.message().contains("revoked"), "{status:?}");
+    assert!(scene.shown().is_empty());
+}
+
+#[test]
+fn the_newest_word_of_each_peer_is_kept_and_compared_once_the_own_ledger_is_there() {
+    let scene = Scene::new();
+    let b = |number, comparison| vec![("HospitalB".to_owned(), number, comparison)];
+    assert_eq!(scene.say("HospitalB", 3, true), Agrees);
+    assert_eq!(scene.shown(), b(3, Agrees));
+    assert_eq!(scene.say("HospitalB", 2, false), Differs, "it is told, and an older word changes nothing");
+    assert_eq!(scene.shown(), b(3, Agrees));
+    // Two blocks ahead, of a ledger that this one will not become.
+    assert_eq!(scene.say("HospitalB", 6, false), Ahead);
+    assert_eq!(scene.shown(), b(6, Agrees), "what could be compared last still stands");
+    scene.world.ledger.grow(1);
+    scene.attestations.review(&*scene.world.ledger).unwrap();
+    assert_eq!(scene.shown(), b(6, Agrees));
+    scene.world.ledger.grow(1);
+    scene.attestations.review(&*scene.world.ledger).unwrap();
+    assert_eq!(scene.shown(), b(6, Differs));
+    // It differs as long as nothing newer agrees, however far ahead it goes.
+    assert_eq!(scene.say("HospitalB", 9, false), Ahead);
+    assert_eq!(scene.shown(), b(9, Differs));
+    scene.world.ledger.grow(3);
+    assert_eq!(scene.say("HospitalB", 9, true), Agrees, "restored from a copy");
+    assert_eq!(scene.shown(), b(9, Agrees));
+    assert!(scene.stops.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn one_differing_organisation_is_shown_and_a_majority_stops_the_channel() {
+    let scene = Scene::new();
+    let channel = scene.world.channel();
+    scene.say("HospitalB", 4, false);
+    assert_eq!(scene.shown(), [("HospitalB".to_owned(), 4, Differs)]);
+    assert!(scene.stops.lock().unwrap().is_empty(), "one of three is no majority");
+    scene.attestations.contradicted(&channel).await;
+    scene.say("HospitalC", 3, true);
+    assert!(scene.stops.lock().unwrap().is_empty());
+    scene.say("HospitalC", 4, false);
+    let stops = scene.stops.lock().unwrap();
+    let [reason] = &stops[..] else { panic!("it stops once: {stops:?}") };
+    let (other, own) =
+        (CommitHash([9; 32]), scene.world.ledger.commit_hash(BlockNumber(4)).unwrap().unwrap());
+    for part in [
+        "2 of the channel's 3 organisations",
+        &format!("HospitalB attests commit hash {other} at block 4, this peer has {own}"),
+        &format!("HospitalC attests commit hash {other} at block 4"),
+        "join the channel again",
+    ] {
+        assert!(reason.contains(part), "{part} in {reason}");
+    }
+}
+
+#[tokio::test]
+async fn a_caller_gets_the_own_word_in_return_over_a_connection_of_its_organisation_only() {
+    let scene = Scene::new();
+    let service = AttestationService::new(scene.world.node("HospitalA"), scene.attestations.clone());
+    let request = |certificate: &str| {
+        let mut request = Request::new(scene.signed(("HospitalB", "peer0"), &scene.attestation(4, true)));
+        request.extensions_mut().insert(scene.world.certificates[&msp_id(certificate)].clone());
+        request
+    };
+    let answer = service.attest(request("HospitalB")).await.expect("heard").into_inner();
+    assert_eq!(answer, None, "it has attested nothing yet");
+    let own = scene.attestation(4, true);
+    let signed = scene.attestations.attest(&own, scene.world.identity("HospitalA", "peer0")).expect("signed");
+    let answer = service.attest(request("HospitalB")).await.expect("heard").into_inner();
+    assert_eq!(answer.as_ref(), Some(&signed));
+    assert_eq!(codec::decode::<CommitAttestation>(&signed.attestation, 1 << 10).unwrap(), own);
+    let status = service.attest(request("HospitalC")).await.expect_err("a stolen word");
+    assert_eq!(status.code(), Code::PermissionDenied);
+    let mut elsewhere = scene.attestation(4, true);
+    elsewhere.channel = ChannelId::new("other").unwrap();
+    let request = Request::new(scene.signed(("HospitalB", "peer0"), &elsewhere));
+    assert_eq!(service.attest(request).await.expect_err("not joined").code(), Code::NotFound);
+}
