@@ -16,7 +16,9 @@ mod upload;
 
 pub use admission::{AdmissionRecord, VerdictRecord};
 pub use chaincode::Reports;
-pub use record::{Grant, Opening, ReportRecord, ReportState, grant_key, opening_key, report_key};
+pub use record::{
+    Grant, Opening, ReportPage, ReportRecord, ReportState, cid_key, grant_key, opening_key, report_key,
+};
 pub use upload::UploadClaim;
 
 /// Name and namespace of the chaincode.

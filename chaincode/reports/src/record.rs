@@ -116,7 +116,8 @@ pub fn opening_key(report_id: &TxId, tx_id: &TxId) -> String {
 }
 
 /// Key of the index from a CID to its report.
-pub(crate) fn cid_key(cid: &str) -> String {
+#[must_use]
+pub fn cid_key(cid: &str) -> String {
     format!("cid/{cid}")
 }
 

@@ -45,8 +45,8 @@ pub use ids::{
     Version,
 };
 pub use report_service::{
-    DownloadEvent, DownloadRequest, SealDescription, SealRequest, SealedReport, VerifyFinding, VerifyReport,
-    VerifyRequest,
+    DownloadEvent, DownloadRequest, SealDescription, SealRequest, SealedReport, UploadedBefore,
+    UploadedRequest, VerifyFinding, VerifyReport, VerifyRequest,
 };
 pub use rwset::{KvRead, KvWrite, NamespaceSet, RangeQuery, ReadWriteSet};
 pub use signed::{SignedRequest, SigningDomain};

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{BlockNumber, ChannelId, TxId};
+use crate::ids::{BlockNumber, ChannelId, Digest, TxId};
 use crate::signed::SignedRequest;
 
 /// Describes the file that follows. It names a patient and must never be logged.
@@ -49,6 +49,31 @@ pub struct SealedReport {
     /// Pseudonym of the patient on this channel, hex: HMAC under a key that only the hospital has. Empty if no patient
     /// was named.
     pub patient_ref: String,
+}
+
+/// Asks the own peer whether this hospital uploaded a file before. Signed with [`crate::SigningDomain::Uploaded`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UploadedRequest {
+    /// Version of this type's encoding.
+    pub version: u16,
+    /// The channel.
+    pub channel: ChannelId,
+    /// SHA-256 of the file. It goes to the own peer only, and must never be logged: who has the file knows it by this.
+    pub digest: Digest,
+}
+
+impl UploadedRequest {
+    /// The version that this release writes.
+    pub const VERSION: u16 = 1;
+}
+
+/// A report by which a file was uploaded before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UploadedBefore {
+    /// The report.
+    pub report_id: TxId,
+    /// The uploader's clock, milliseconds since 1970.
+    pub uploaded_at_ms: u64,
 }
 
 /// Asks the own peer to fetch, open and hand out a report whose opening is on the ledger.

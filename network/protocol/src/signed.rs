@@ -20,6 +20,8 @@ pub enum SigningDomain {
     Verify,
     /// A consenter's share of a block's signatures.
     SignatureShare,
+    /// A user asks the own peer whether a file was uploaded before.
+    Uploaded,
 }
 
 impl SigningDomain {
@@ -34,6 +36,7 @@ impl SigningDomain {
             Self::Download => b"consilium download v1\0",
             Self::Verify => b"consilium verify v1\0",
             Self::SignatureShare => b"consilium signature share v1\0",
+            Self::Uploaded => b"consilium uploaded v1\0",
         }
     }
 }

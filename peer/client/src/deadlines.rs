@@ -22,6 +22,8 @@ pub enum Phase {
     ChaincodeEvents,
     /// Fetching a block from an orderer.
     Deliver,
+    /// Asking whether a file was uploaded before.
+    Uploaded,
     /// Sending a file to be sealed.
     Seal,
     /// Receiving an opened report.
@@ -41,6 +43,7 @@ impl fmt::Display for Phase {
             Self::CommitStatus => "commit status",
             Self::ChaincodeEvents => "chaincode events",
             Self::Deliver => "deliver",
+            Self::Uploaded => "look for earlier uploads",
             Self::Seal => "seal",
             Self::Download => "download",
             Self::Verify => "verify",
@@ -81,7 +84,7 @@ impl Deadlines {
     #[must_use]
     pub const fn of(&self, phase: Phase) -> Duration {
         match phase {
-            Phase::Evaluate | Phase::Deliver => self.evaluate,
+            Phase::Evaluate | Phase::Deliver | Phase::ChaincodeEvents | Phase::Uploaded => self.evaluate,
             Phase::Endorse | Phase::ProcessProposal => self.endorse,
             Phase::Submit | Phase::Broadcast => self.submit,
             Phase::CommitStatus => self.commit,

@@ -99,6 +99,17 @@ pub enum Rejection {
         /// What differs.
         differences: Vec<String>,
     },
+    /// The own hospital uploaded the same file before. Nothing was sealed.
+    #[error(
+        "{path} was uploaded before, as report {}; share that one, or repeat with --again to record the file once more",
+        .reports.iter().map(TxId::as_str).collect::<Vec<_>>().join(", "), path = .path.display()
+    )]
+    UploadedBefore {
+        /// The file.
+        path: PathBuf,
+        /// The reports, the newest last.
+        reports: Vec<TxId>,
+    },
     /// A report was to be shared with somebody who has no peer on the channel. Nothing was proposed.
     #[error("{msp_id} has no peer on channel {channel}, so it could never open a report; share with one of {}", names(.known))]
     UnknownOrganization {
@@ -122,6 +133,7 @@ impl Rejection {
             Self::Difference(_) => "ENDORSEMENT_MISMATCH".to_owned(),
             Self::Broadcast { name, .. } => (*name).to_owned(),
             Self::Differs { .. } => "CONTENT_DIFFERS".to_owned(),
+            Self::UploadedBefore { .. } => "UPLOADED_BEFORE".to_owned(),
             Self::UnknownOrganization { .. } => "UNKNOWN_ORGANIZATION".to_owned(),
         }
     }

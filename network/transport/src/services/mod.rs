@@ -10,7 +10,7 @@
 //! | [`attestations`] | `consilium.Attestations` | Attest |
 //! | [`custody`] | `consilium.Custody` | Request, Deposit |
 //! | [`exchange`] | `consilium.Exchange` | Fetch |
-//! | [`reports`] | `consilium.Reports` | Seal, Download, Verify |
+//! | [`reports`] | `consilium.Reports` | Seal, Download, Verify, Uploaded |
 //!
 //! Each module has a trait to implement with plain `async fn` (no macro needed), a server type that takes an
 //! implementation, and a client type that takes a [`crate::Channel`]. Message limits are set in both. A stream of answers

@@ -1,7 +1,7 @@
 //! What a hospital's own users ask of their peer. Its messages hold plaintext and data keys: they are never logged.
 
 use protocol::limits::{MESSAGE_BYTES_MAX, NODE_MESSAGE_BYTES_MAX};
-use protocol::{DownloadEvent, SealRequest, SealedReport, SignedRequest, VerifyReport};
+use protocol::{DownloadEvent, SealRequest, SealedReport, SignedRequest, UploadedBefore, VerifyReport};
 
 grpc_service! {
     /// What a peer offers to the users of its hospital.
@@ -13,4 +13,6 @@ grpc_service! {
     server_stream download = "Download": MessagePack<SignedRequest> => MessagePack<DownloadEvent>;
     /// Compares a report's record, blocks and sealed bytes. The payload is a `VerifyRequest`.
     unary verify = "Verify": MessagePack<SignedRequest> => MessagePack<VerifyReport>;
+    /// The reports by which this hospital uploaded a file before. The payload is an `UploadedRequest`.
+    unary uploaded = "Uploaded": MessagePack<SignedRequest> => MessagePack<Vec<UploadedBefore>>;
 }

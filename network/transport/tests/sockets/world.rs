@@ -7,7 +7,7 @@ use futures_util::StreamExt as _;
 use protocol::fabric::{BroadcastResponse, Envelope};
 use protocol::{
     ConsensusReply, ConsensusRequest, DeliverReply, DownloadEvent, KeyRelease, SealRequest, SealedReport,
-    SignedRequest, SigningDomain, VerifyReport,
+    SignedRequest, SigningDomain, UploadedBefore, VerifyReport,
 };
 use tokio::sync::mpsc;
 use transport::services::broadcast::{AtomicBroadcast, AtomicBroadcastServer};
@@ -149,5 +149,9 @@ impl Reports for World {
 
     async fn verify(&self, _: Request<SignedRequest>) -> Result<Response<VerifyReport>, Status> {
         Ok(Response::new(VerifyReport { block_number: None, findings: Vec::new() }))
+    }
+
+    async fn uploaded(&self, _: Request<SignedRequest>) -> Result<Response<Vec<UploadedBefore>>, Status> {
+        Ok(Response::new(Vec::new()))
     }
 }

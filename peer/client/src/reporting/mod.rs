@@ -2,6 +2,7 @@
 
 mod checkers;
 mod download;
+mod earlier;
 mod part_file;
 mod reading;
 mod report_id;

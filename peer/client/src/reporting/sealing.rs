@@ -105,7 +105,7 @@ async fn feed(file: &mut File, upload: &Upload, size: u64, outlet: Outlet<'_>) -
 }
 
 /// Opens a regular file of a size that can be uploaded.
-async fn open(path: &Path) -> Result<(File, u64), Fault> {
+pub(crate) async fn open(path: &Path) -> Result<(File, u64), Fault> {
     let fault = |action| move |source| Fault::File { path: path.to_owned(), action, source };
     let file = File::open(path).await.map_err(fault("cannot be opened"))?;
     let metadata = file.metadata().await.map_err(fault("cannot be looked at"))?;

@@ -7,13 +7,13 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use client::{
-    AdmissionRecord, ClientError, Fault, ReportRecord, ReportState, Target, Upload, UploadProgress,
+    AdmissionRecord, ClientError, Fault, Rejection, ReportRecord, ReportState, Target, Upload, UploadProgress,
 };
 use endorsing::ParsedProposal;
 use protocol::fabric::Response;
 use protocol::{
-    BatchConfig, ChannelConfig, Checkers, DownloadEvent, IdentityRule, MspId, OrdererConfig, ReportsConfig,
-    TxId,
+    BatchConfig, ChannelConfig, Checkers, Digest, DownloadEvent, IdentityRule, MspId, OrdererConfig,
+    ReportsConfig, TxId, UploadedBefore,
 };
 use transport::Status;
 
@@ -252,4 +252,26 @@ async fn an_opening_is_presented_again_without_another_record() {
     let downloaded = running.connection.download_report(&channel(), &target, &|_| {}).await.unwrap();
     assert_eq!(downloaded.opening, opening);
     assert_eq!(running.world.submitted(), 0);
+}
+
+#[tokio::test]
+async fn a_file_that_was_uploaded_before_is_refused_before_anything_is_sealed() {
+    let (running, folder) = (start().await, tempfile::tempdir().unwrap());
+    let file = upload(folder.path(), 600_000).path;
+    running.connection.require_new_file(&channel(), &file).await.expect("a new file");
+    let report_id = TxId::of(b"n", b"c");
+    let before = UploadedBefore { report_id: report_id.clone(), uploaded_at_ms: 1 };
+    running.world.known.lock().unwrap().insert(Digest::of(&vec![1; 600_000]), before);
+    let error = running.connection.require_new_file(&channel(), &file).await.unwrap_err();
+    let ClientError::Rejected(rejection) = &error else { panic!("no verdict: {error}") };
+    assert!(matches!(**rejection, Rejection::UploadedBefore { .. }));
+    assert_eq!(rejection.code_name(), "UPLOADED_BEFORE");
+    let text = error.to_string();
+    for part in ["scan.png was uploaded before", report_id.as_str(), "--again"] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    let missing =
+        running.connection.require_new_file(&channel(), Path::new("nowhere.png")).await.unwrap_err();
+    assert!(matches!(missing, ClientError::Fault(_)), "{missing}");
+    assert_eq!(running.world.sealed_bytes.load(Ordering::SeqCst), 0);
 }

@@ -1,6 +1,6 @@
 //! A certificate authority, a gateway that does what a test tells it, and a client connected to it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -21,7 +21,8 @@ use protocol::fabric::{
     SignedCommitStatusRequest, SignedProposal, SubmitRequest, SubmitResponse,
 };
 use protocol::{
-    ChannelId, DownloadEvent, Endpoint, MspId, SealRequest, SealedReport, SignedRequest, VerifyReport,
+    ChannelId, Digest, DownloadEvent, Endpoint, MspId, SealRequest, SealedReport, SignedRequest,
+    UploadedBefore, UploadedRequest, VerifyReport,
 };
 use tokio::net::TcpListener;
 use tokio_stream::StreamExt as _;
@@ -50,6 +51,7 @@ pub struct World {
     pub asked: Mutex<Vec<Vec<String>>>,
     pub sealed_bytes: AtomicUsize,
     pub events: Mutex<Vec<Result<DownloadEvent, Status>>>,
+    pub known: Mutex<BTreeMap<Digest, UploadedBefore>>,
 }
 
 impl World {
@@ -64,6 +66,7 @@ impl World {
             asked: Mutex::default(),
             sealed_bytes: AtomicUsize::new(0),
             events: Mutex::default(),
+            known: Mutex::default(),
         })
     }
 
@@ -210,6 +213,17 @@ impl Reports for World {
     ) -> Result<Response<ResponseStream<DownloadEvent>>, Status> {
         let events = std::mem::take(&mut *self.events.lock().unwrap());
         Ok(Response::new(Box::pin(tokio_stream::iter(events))))
+    }
+
+    async fn uploaded(
+        &self,
+        request: Request<SignedRequest>,
+    ) -> Result<Response<Vec<UploadedBefore>>, Status> {
+        let request = request.into_inner();
+        assert_eq!(request.domain, protocol::SigningDomain::Uploaded);
+        let asked: UploadedRequest = protocol::codec::decode(&request.payload, 1 << 10).unwrap();
+        let known = self.known.lock().unwrap();
+        Ok(Response::new(known.get(&asked.digest).cloned().into_iter().collect()))
     }
 
     async fn verify(&self, _: Request<SignedRequest>) -> Result<Response<VerifyReport>, Status> {

@@ -7,6 +7,7 @@
 mod deposits;
 mod errands;
 mod facts;
+mod files;
 mod hmac;
 mod patients;
 mod release;

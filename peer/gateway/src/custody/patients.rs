@@ -39,7 +39,7 @@ impl Custody {
     }
 
     /// The secret at a place, drawn where there is none yet.
-    fn secret(&self, place: &[u8], purpose: &SecretPurpose) -> Result<DataKey, CustodyError> {
+    pub(super) fn secret(&self, place: &[u8], purpose: &SecretPurpose) -> Result<DataKey, CustodyError> {
         if let Some(entry) = self.entry::<SecretEntry>(PATIENTS, place)? {
             return self.open_own(&entry.sealed, purpose);
         }
@@ -52,7 +52,7 @@ impl Custody {
 }
 
 #[expect(clippy::expect_used, reason = "the name is a constant that keeps the rule")]
-fn purpose(label: &'static str, place: &[u8]) -> SecretPurpose {
+pub(super) fn purpose(label: &'static str, place: &[u8]) -> SecretPurpose {
     // No data key is ever sealed for a channel of that name with that label in the place of a CID.
     let channel = ChannelId::new("local.patients").expect("a valid channel name");
     SecretPurpose { channel, label, id: TxId::of(place, b"") }

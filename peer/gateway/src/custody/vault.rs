@@ -21,17 +21,20 @@ pub(super) const DEPOSITS: &str = "custody-deposits";
 pub(super) const PATIENTS: &str = "custody-patients";
 /// Reports whose sealed bytes this peer should hold and does not.
 pub(super) const WANTED: &str = "custody-wanted";
+/// Keyed digests of uploaded files to the CIDs under which they were sealed.
+pub(super) const UPLOADS: &str = "custody-uploads";
 /// Channel to the first block whose reports were not looked after.
 pub(super) const PROGRESS: &str = "custody-progress";
 
 /// The families that the store must be opened with.
-pub const CUSTODY_FAMILIES: [FamilySpec; 6] = [
+pub const CUSTODY_FAMILIES: [FamilySpec; 7] = [
     FamilySpec { name: KEYS, kind: FamilyKind::Small },
     FamilySpec { name: RELEASES, kind: FamilyKind::Small },
     FamilySpec { name: DEPOSITS, kind: FamilyKind::Small },
     FamilySpec { name: PATIENTS, kind: FamilyKind::Small },
     FamilySpec { name: WANTED, kind: FamilyKind::Small },
     FamilySpec { name: PROGRESS, kind: FamilyKind::Small },
+    FamilySpec { name: UPLOADS, kind: FamilyKind::Small },
 ];
 
 /// Bytes of one entry: a CID, a sealed key, the custodians who confirmed.

@@ -9,6 +9,7 @@ mod holders;
 mod key_request;
 mod seal;
 mod service;
+mod uploaded;
 mod verify;
 
 pub use service::{ReportLimits, ReportParts, ReportService};

@@ -11,7 +11,7 @@ use futures_util::StreamExt;
 use imaging::DecodeLimits;
 use ipfs::{SealError, Sealed, SealedStore, StagedDag, seal};
 use protocol::limits::NODE_MESSAGE_BYTES_MAX;
-use protocol::{SealDescription, SealRequest, SealedReport, SigningDomain};
+use protocol::{Digest, SealDescription, SealRequest, SealedReport, SigningDomain};
 use tokio::sync::mpsc;
 use transport::{PeerCertificate, ResponseStream, Status};
 
@@ -175,12 +175,16 @@ fn store_received(
     image: ReadImage,
 ) -> Result<SealedReport, Status> {
     let Received { staged, sealed, plaintext } = received;
+    let digest = Digest::of(&plaintext.0);
     drop(plaintext);
     let Sealed { cid, data_key, binding, size, sealed_size } = sealed;
     let patient_ref = custody
         .patient_ref(&described.channel, &described.patient)
         .map_err(|error| custody_status(&error))?;
     staged.finish(cid, sealed_size, now_ms()).map_err(|error| store_status(&error))?;
+    custody
+        .remember_file(&described.channel, &digest, &cid.to_string())
+        .map_err(|error| custody_status(&error))?;
     tracing::info!(channel = %described.channel, %cid, size, "reports.sealed");
     Ok(SealedReport {
         cid: cid.to_string(),

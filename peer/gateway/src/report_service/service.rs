@@ -9,13 +9,13 @@ use msp::VerifiedIdentity;
 use protocol::limits::NODE_MESSAGE_BYTES_MAX;
 use protocol::{
     ChannelId, DownloadEvent, DownloadRequest, SealRequest, SealedReport, SignedRequest, SigningDomain,
-    VerifyReport, VerifyRequest,
+    UploadedBefore, UploadedRequest, VerifyReport, VerifyRequest,
 };
 use tokio::sync::Semaphore;
 use transport::services::reports::Reports;
 use transport::{PeerCertificate, Request, Response, ResponseStream, Status, Streaming};
 
-use super::{download, seal, verify};
+use super::{download, seal, uploaded, verify};
 use crate::custody::Custody;
 use crate::exchange::Fetcher;
 use crate::images::ImageReader;
@@ -173,6 +173,19 @@ impl<N: Node> Reports for ReportService<N> {
         self.shared.own_user(&*ledger, &signed, certificate.as_ref())?;
         let _slot = slot(&self.shared.reads, "reports are being read")?;
         verify::verify(&self.shared, ledger, asked).await.map(Response::new)
+    }
+
+    async fn uploaded(
+        &self,
+        request: Request<SignedRequest>,
+    ) -> Result<Response<Vec<UploadedBefore>>, Status> {
+        let certificate = request.extensions().get::<PeerCertificate>().cloned();
+        let signed = request.into_inner();
+        let asked: UploadedRequest = payload(&signed, SigningDomain::Uploaded, NODE_MESSAGE_BYTES_MAX)?;
+        let ledger = self.shared.ledger(&asked.channel)?;
+        self.shared.own_user(&*ledger, &signed, certificate.as_ref())?;
+        let _slot = slot(&self.shared.reads, "reports are being read")?;
+        uploaded::uploaded(&self.shared, ledger, asked).await.map(Response::new)
     }
 }
 

@@ -7,17 +7,17 @@ use futures_util::StreamExt;
 use imaging::DecodeLimits;
 use ipfs::DataKey;
 use protocol::{
-    DownloadEvent, DownloadRequest, SealDescription, SealRequest, SealedReport, SignedRequest, SigningDomain,
-    TxId, TxValidationCode, VerifyRequest,
+    Digest, DownloadEvent, DownloadRequest, KvWrite, SealDescription, SealRequest, SealedReport,
+    SignedRequest, SigningDomain, TxId, TxValidationCode, UploadedRequest, VerifyRequest,
 };
-use reports::report_key;
+use reports::{ReportState, cid_key, report_key};
 use shim::Examination;
 use transport::services::reports::Reports;
 use transport::{Code, Request, ResponseStream, Status};
 
 use crate::examine::Examiner;
 use crate::signed_request::sign;
-use crate::testing::{Hospital, SameProcess, World, png, upload_call};
+use crate::testing::{Hospital, SameProcess, World, json, png, upload_call};
 
 fn begin(world: &World, org: &str, name: &str, size: usize) -> SealRequest {
     let description = SealDescription {
@@ -373,4 +373,52 @@ fn the_place_of_a_dropped_seal_lasts_until_its_work_has_ended() {
         tokio::task::spawn_blocking(|| ()).await.expect("no panic");
         sealed(&world, &hospital, &image).await;
     });
+}
+
+/// A user sealed the same picture twice, since nothing said that it was on the ledger already.
+#[tokio::test]
+async fn a_file_is_known_while_a_report_of_the_own_hospital_holds_it() {
+    let world = World::new();
+    let [owner, other, _] = Hospital::all(&world);
+    let (image, another) = (png(150, 3), png(151, 3));
+    let request = |org: &str, name: &str, domain: SigningDomain, image: &[u8], version: u16| {
+        let asked = UploadedRequest { version, channel: world.channel(), digest: Digest::of(image) };
+        Request::new(sign(world.identity(org, name), domain, &asked).expect("signed"))
+    };
+    let known = async |hospital: &Hospital, image: &[u8]| -> Vec<TxId> {
+        let asked = request(hospital.node_org(), "user", SigningDomain::Uploaded, image, 1);
+        let answer = hospital.reports.uploaded(asked).await.expect("an answer").into_inner();
+        answer.into_iter().map(|before| before.report_id).collect()
+    };
+    let record = |sealed: &SealedReport| {
+        let call = upload_call(&examination(sealed), "HospitalA", &[]);
+        let cid = sealed.cid.clone();
+        world.commit("HospitalA", move |tx_id| {
+            let mut call = call(tx_id);
+            call.writes.push(KvWrite { key: cid_key(&cid), value: json(tx_id) });
+            call
+        })
+    };
+    let first = sealed(&world, &owner, &image).await;
+    assert!(known(&owner, &image).await.is_empty(), "sealed is not uploaded");
+    let first = record(&first);
+    assert_eq!(known(&owner, &image).await, std::slice::from_ref(&first));
+    let second = record(&sealed(&world, &owner, &image).await);
+    assert_eq!(known(&owner, &image).await, [first.clone(), second.clone()]);
+    assert!(known(&owner, &another).await.is_empty());
+    assert!(known(&other, &image).await.is_empty(), "it is the owner's knowledge alone");
+    world.rewrite("HospitalA", &first, true, |record| record.state = ReportState::Erased);
+    assert_eq!(known(&owner, &image).await, [second]);
+    let rows = [
+        ("another hospital's user", request("HospitalB", "user", SigningDomain::Uploaded, &image, 1)),
+        ("another purpose", request("HospitalA", "user", SigningDomain::Verify, &image, 1)),
+        ("a newer version", request("HospitalA", "user", SigningDomain::Uploaded, &image, 2)),
+    ];
+    for (name, request) in rows {
+        let status = owner.reports.uploaded(request).await.map(drop).expect_err(name);
+        assert!(
+            matches!(status.code(), Code::PermissionDenied | Code::InvalidArgument),
+            "{name}: {status:?}"
+        );
+    }
 }

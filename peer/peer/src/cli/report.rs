@@ -26,7 +26,8 @@ enum ReportVerb {
     /// Seal an image, have it checked by other hospitals, and record it on the ledger.
     #[command(after_help = "\
 The own peer seals the file; its bytes never leave the hospital unsealed but to the checkers named in the channel's
-configuration, in memory. The patient's name goes to the own peer only; the ledger gets a pseudonym.
+configuration, in memory. The patient's name goes to the own peer only; the ledger gets a pseudonym. A file that the
+hospital has uploaded before is refused (exit 1, UPLOADED_BEFORE) before anything is sealed, unless --again is given.
 
 Example:
   peer report upload scan.png --patient 4711 --modality CR --share-with HospitalBMSP -C reports")]
@@ -110,6 +111,9 @@ struct UploadArguments {
     /// Organisation that may open the report from the start; may be given many times.
     #[arg(long = "share-with", value_name = "MSP")]
     share_with: Vec<MspId>,
+    /// Upload the file even if the own hospital has uploaded it before.
+    #[arg(long)]
+    again: bool,
     #[command(flatten)]
     channel: OfChannel,
 }
@@ -172,7 +176,7 @@ async fn open_report(report: &OfReport) -> Result<(Session, ChannelId, TxId), Fa
 }
 
 async fn upload(arguments: UploadArguments) -> Result<Done, Failure> {
-    let UploadArguments { file, patient, modality, share_with, channel } = arguments;
+    let UploadArguments { file, patient, modality, share_with, again, channel } = arguments;
     let modality_fits = !modality.is_empty()
         && modality.len() <= 16
         && modality.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
@@ -183,6 +187,9 @@ async fn upload(arguments: UploadArguments) -> Result<Done, Failure> {
     }
     image_file::check(&file).map_err(Failure::Fault)?;
     let (session, channel) = open(&channel).await?;
+    if !again {
+        session.connection.require_new_file(&channel, &file).await?;
+    }
     let upload = Upload { path: file, patient, modality, share_with };
     let progress = Progress::default();
     let uploaded =

@@ -39,6 +39,7 @@ fn fabrics_verbs_and_flags_are_taken_letter_by_letter() {
         "peer chaincode events -C r -n a --start 0 --after 0000000000000000000000000000000000000000000000000000000000000000 \
          --count 3 --output json",
         "peer report upload scan.png --patient 4711 --modality CR --share-with BMSP --share-with CMSP -C reports",
+        "peer report upload scan.png --patient 4711 --modality CR --again",
         "peer report list",
         "peer report list -C r --page-size 50",
         "peer report list --page-size 50 --bookmark report/0 --output json",

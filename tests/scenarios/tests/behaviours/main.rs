@@ -16,5 +16,6 @@ mod report_lifecycle;
 mod sigkill;
 mod start_and_restart;
 mod stock_client;
+mod uploaded_before;
 mod wrong_proposals;
 mod wrong_settings;

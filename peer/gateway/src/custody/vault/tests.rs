@@ -142,3 +142,27 @@ fn another_kem_key_opens_nothing_and_disk_and_debug_show_nothing() {
     let outcome = stranger.key(&channel("reports"), &tx(1));
     assert!(matches!(outcome, Err(CustodyError::Kem(_))));
 }
+
+#[test]
+fn sealed_files_are_found_by_their_digest_and_channel_and_leave_no_digest_on_the_disk() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let digest = Digest::of(b"a picture");
+    {
+        let custody = open(folder.path(), 1);
+        for number in 0..20 {
+            custody.remember_file(&channel("reports"), &digest, &format!("cid{number}")).expect("kept");
+        }
+    }
+    let custody = open(folder.path(), 1);
+    let found = custody.sealings_of_file(&channel("reports"), &digest).expect("readable");
+    assert_eq!(found, (4..20).map(|number| format!("cid{number}")).collect::<Vec<_>>(), "the newest sixteen");
+    let rows = [("reports", Digest::of(b"another")), ("other", digest)];
+    for (name, digest) in rows {
+        assert!(custody.sealings_of_file(&channel(name), &digest).expect("readable").is_empty(), "{name}");
+    }
+    for (key, value) in custody.store.scan(UPLOADS, &KeyRange::all(), Order::Ascending, 10).expect("readable")
+    {
+        let bytes = [&key[..], &value].concat();
+        assert!(!bytes.windows(32).any(|window| window == digest.as_bytes()), "the digest is keyed");
+    }
+}
