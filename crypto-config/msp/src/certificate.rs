@@ -6,9 +6,8 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use protocol::Poi;
+use protocol::{Digest, Poi};
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 use x509_parser::{
     certificate::X509Certificate,
     extensions::{ParsedExtension, X509Extension},
@@ -47,7 +46,7 @@ pub(crate) struct Certificate {
     tbs: Vec<u8>,
     signature_algorithm: Vec<u8>,
     signature: Vec<u8>,
-    /// Whether what follows the signed bytes is in the one form that ECDSA certificates have.
+    /// Whether what follows the signed bytes is in the one form that ECDSA and Ed25519 certificates have.
     has_plain_signature: bool,
     /// Raw DER names: compared byte by byte, as Fabric does.
     pub(crate) issuer: Vec<u8>,
@@ -92,7 +91,7 @@ impl Certificate {
             subject_text: text(subject),
             common_name: values(subject.iter_common_name()).into_iter().next(),
             organizational_units: values(subject.iter_organizational_unit()),
-            poi: Poi::from_digest(Sha256::digest(spki.raw).into()),
+            poi: Poi::from_digest(Digest::of(spki.raw).0),
             key: PublicKey::from_spki(spki.raw, spki.algorithm.algorithm.as_bytes()),
             not_before_ms: unix_ms(validity.not_before),
             not_after_ms: unix_ms(validity.not_after),
@@ -120,16 +119,15 @@ impl Certificate {
         self.issuer == self.subject
     }
 
-    /// Fabric's subject key identifier: SHA-256 of the uncompressed point, hex.
+    /// Fabric's subject key identifier: SHA-256 of the point, hex.
     pub(crate) fn ski(&self) -> String {
-        self.key.as_ref().map_or_else(|found| found.clone(), |key| ski(&key.point))
+        self.key.as_ref().map_or_else(|found| found.clone(), |key| ski(key.point()))
     }
 }
 
-/// SHA-256 of an uncompressed point, hex: the name that Fabric gives to a key.
+/// SHA-256 of a point (uncompressed, or the 32 bytes of Ed25519), hex: the name that Fabric gives to a key.
 pub(crate) fn ski(point: &[u8]) -> String {
-    // A Poi prints 32 bytes as hex, which is all that is wanted here.
-    Poi::from_digest(Sha256::digest(point).into()).to_string()
+    Digest::of(point).to_string()
 }
 
 /// SHA-256 of the SubjectPublicKeyInfo of a DER certificate of any key type: the PoI of a signing certificate, the
@@ -139,7 +137,7 @@ pub(crate) fn ski(point: &[u8]) -> String {
 /// [`IdentityRejection::Malformed`](crate::IdentityRejection::Malformed) where `der` is not one certificate.
 pub fn spki_sha256(der: &[u8]) -> Result<[u8; 32], crate::IdentityRejection> {
     let certificate = parse_x509(der).map_err(|what| crate::IdentityRejection::Malformed { what })?;
-    Ok(Sha256::digest(certificate.tbs_certificate.subject_pki.raw).into())
+    Ok(Digest::of(certificate.tbs_certificate.subject_pki.raw).0)
 }
 
 fn parse_x509(der: &[u8]) -> Result<X509Certificate<'_>, String> {
@@ -157,8 +155,8 @@ fn parse_x509(der: &[u8]) -> Result<X509Certificate<'_>, String> {
     Ok(certificate)
 }
 
-/// Whether the bytes after the signed part are exactly an algorithm without parameters (RFC 5758) and a bit string of
-/// whole bytes. The parser is more lenient there, and no signature covers those bytes.
+/// Whether the bytes after the signed part are exactly an algorithm without parameters (RFC 5758, RFC 8410) and a bit
+/// string of whole bytes. The parser is more lenient there, and no signature covers those bytes.
 fn has_plain_signature(der: &[u8], certificate: &X509Certificate<'_>) -> bool {
     let header = match der.get(1) {
         Some(0x81) => 3,

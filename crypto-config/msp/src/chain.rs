@@ -131,7 +131,9 @@ fn check_ca(certificate: Certificate) -> Result<Certificate, String> {
         return Err(format!("{subject} has the critical extension {oid}, which is not understood here"));
     }
     if let Err(found) = &certificate.key {
-        return Err(format!("{subject} has an unsupported key type ({found}); CAs use ECDSA P-256 or P-384"));
+        return Err(format!(
+            "{subject} has an unsupported key type ({found}); CAs use ECDSA P-256, ECDSA P-384 or Ed25519"
+        ));
     }
     Ok(certificate)
 }

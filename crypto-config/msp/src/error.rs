@@ -97,15 +97,46 @@ pub enum MspError {
         /// What is missing.
         reason: String,
     },
+    /// A TLS certificate stands where the signing certificate belongs.
+    #[error(
+        "{msp_id}: {certificate} is a TLS certificate: a CA in tlscacerts/ issued it; put the signing certificate into signcerts/ and its key into keystore/, and name this one in the settings of TLS"
+    )]
+    TlsCertificateSigns {
+        /// The organisation.
+        msp_id: MspId,
+        /// The certificate's file.
+        certificate: String,
+    },
+    /// A signing certificate stands where the TLS certificate belongs.
+    #[error(
+        "{msp_id}: the certificate of {subject} is a signing certificate: a CA in cacerts/ issued it; name the TLS certificate (tls/server.crt or tls/client.crt) and its key"
+    )]
+    SigningCertificateForTls {
+        /// The organisation.
+        msp_id: MspId,
+        /// The certificate's subject.
+        subject: String,
+    },
+    /// No TLS CA of the organisation issued the TLS certificate, so no other node would believe it.
+    #[error(
+        "{msp_id}: the TLS certificate of {subject} is signed by no TLS CA of the MSP (its issuer field says {issuer}); take one that a CA in tlscacerts/ or tlsintermediatecerts/ issued"
+    )]
+    ForeignTlsCa {
+        /// The organisation.
+        msp_id: MspId,
+        /// The certificate's subject.
+        subject: String,
+        /// The certificate's issuer field.
+        issuer: String,
+    },
     /// The folder's own certificate would be refused by its own MSP.
-    #[error("{msp_id}: {certificate} would be refused by its own MSP")]
+    #[error("{msp_id}: {certificate} would be refused by its own MSP: {rejection}")]
     SignerRejected {
         /// The organisation.
         msp_id: MspId,
         /// The certificate's file.
         certificate: String,
-        /// The reason.
-        #[source]
+        /// The reason, which is the whole of the matter and stands in the text.
         rejection: Box<IdentityRejection>,
     },
     /// The organisation's name cannot be used.

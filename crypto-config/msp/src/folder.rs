@@ -14,8 +14,9 @@ use crate::{
     certificate::Certificate,
     error::MspError,
     node_ous, pem,
+    private_key::PrivateKey,
     rejection::IdentityRejection,
-    signing::{SignCert, SigningIdentity, key_ski, read_key},
+    signing::{SignCert, SigningIdentity},
     verifier::Msp,
 };
 
@@ -168,6 +169,11 @@ impl<'a> Reader<'a> {
                 IdentityRejection::WrongOu { .. } if guessed => {
                     self.warnings.push(format!("{path}: {rejection}"))
                 }
+                // The commonest slip of all: what it is says more than which CA it is not from.
+                IdentityRejection::ForeignCa { .. } if msp.has_issued_tls(&signcert.certificate) => {
+                    let (msp_id, certificate) = (self.msp_id.clone(), path.to_owned());
+                    return Err(MspError::TlsCertificateSigns { msp_id, certificate });
+                }
                 rejection => {
                     let (msp_id, certificate) = (self.msp_id.clone(), path.to_owned());
                     return Err(MspError::SignerRejected {
@@ -184,11 +190,11 @@ impl<'a> Reader<'a> {
                 found.push(format!("{key_path} (larger than any key)"));
                 continue;
             }
-            match read_key(bytes) {
+            match PrivateKey::read(bytes) {
                 Ok(key) if signcert.matches(&key) => {
                     return Ok(Ok(SigningIdentity::new(self.msp_id.clone(), signcert, key)));
                 }
-                Ok(key) => found.push(format!("{key_path} (SKI {})", key_ski(&key))),
+                Ok(key) => found.push(format!("{key_path} (SKI {})", key.ski())),
                 Err(reason) => found.push(format!("{key_path} ({reason})")),
             }
         }

@@ -11,7 +11,7 @@ use protocol::{MspId, Poi, Role};
 
 use crate::{
     certificate::Certificate,
-    key::SignatureKey,
+    key::{self, SignatureKey},
     rejection::{IdentityRejection, SignatureRejection},
 };
 
@@ -148,7 +148,7 @@ impl VerifiedIdentity {
         &self.certified
     }
 
-    /// Proof that this identity signed `message` (ECDSA P-256 with SHA-256; strict DER, low s).
+    /// Proof that this identity signed `message`: ECDSA P-256 with SHA-256 (strict DER, low s), or Ed25519 (ZIP 215).
     ///
     /// # Errors
     /// [`SignatureRejection`]: malformed, high s, or not made by this key over this message.
@@ -156,6 +156,30 @@ impl VerifiedIdentity {
         self.certified.key.verify(message, signature)?;
         Ok(VerifiedSignature { identity: self.clone() })
     }
+
+    pub(crate) fn key(&self) -> &SignatureKey {
+        &self.certified.key
+    }
+}
+
+/// A signature that is to be verified: who is said to have signed what.
+#[derive(Clone, Copy, Debug)]
+pub struct SignatureClaim<'a> {
+    /// Who.
+    pub identity: &'a VerifiedIdentity,
+    /// What: two parts that follow each other, so that nobody joins large messages before their turn.
+    pub message: [&'a [u8]; 2],
+    /// The signature.
+    pub signature: &'a [u8],
+}
+
+/// The verdict on each claim, in their order: the same as [`VerifiedIdentity::verify`] gives it alone. Ed25519 signatures
+/// are verified together, the faster the fewer keys made them.
+#[must_use]
+pub fn verify_all(claims: &[SignatureClaim<'_>]) -> Vec<Result<VerifiedSignature, SignatureRejection>> {
+    let verdicts = claims.iter().zip(key::verify_all(claims));
+    let signed = |claim: &SignatureClaim<'_>| VerifiedSignature { identity: claim.identity.clone() };
+    verdicts.map(|(claim, verdict)| verdict.map(|()| signed(claim))).collect()
 }
 
 impl PartialEq for VerifiedIdentity {

@@ -13,11 +13,11 @@ use std::{
 
 use bytes::Bytes;
 use protocol::{MspId, Poi};
-use sha2::{Digest as _, Sha256};
 
 use crate::{
     error::SigningError,
-    identity::{VerifiedIdentity, VerifiedSignature},
+    hashing::Hash,
+    identity::{SignatureClaim, VerifiedIdentity, VerifiedSignature, verify_all},
     rejection::SignatureRejection,
     signing::{Signer, SigningIdentity},
 };
@@ -64,7 +64,7 @@ impl KnownSignatures {
         message: &[u8],
         signature: &[u8],
     ) -> Result<VerifiedSignature, SignatureRejection> {
-        let seen = digest(identity.poi(), message, signature);
+        let seen = digest(identity.poi(), &[message], signature);
         if self.lock().has(&seen) {
             return Ok(VerifiedSignature::remembered(identity));
         }
@@ -72,6 +72,33 @@ impl KnownSignatures {
         let verified = identity.verify(message, signature)?;
         self.lock().add(seen);
         Ok(verified)
+    }
+
+    /// The verdict on each claim, in their order: what [`KnownSignatures::verify`] says of it alone. What is not remembered is
+    /// verified together.
+    pub fn verify_all(
+        &self,
+        claims: &[SignatureClaim<'_>],
+    ) -> Vec<Result<VerifiedSignature, SignatureRejection>> {
+        let seen_of =
+            |claim: &SignatureClaim<'_>| digest(claim.identity.poi(), &claim.message, claim.signature);
+        let seen: Vec<Seen> = claims.iter().map(seen_of).collect();
+        let known: Vec<bool> = {
+            let generations = self.lock();
+            seen.iter().map(|seen| generations.has(seen)).collect()
+        };
+        let new = claims.iter().zip(&known).filter(|(_, is_known)| !**is_known);
+        let mut verified = verify_all(&new.map(|(claim, _)| *claim).collect::<Vec<_>>()).into_iter();
+        let mut generations = self.lock();
+        let verdicts = claims.iter().zip(seen).zip(known).map(|((claim, seen), is_known)| {
+            let new = if is_known { None } else { verified.next() };
+            let verdict = new.unwrap_or_else(|| Ok(VerifiedSignature::remembered(claim.identity)));
+            if verdict.is_ok() && !is_known {
+                generations.add(seen);
+            }
+            verdict
+        });
+        verdicts.collect()
     }
 
     /// The same signer, whose signatures are remembered. For a key in memory only: what another device answers is
@@ -96,7 +123,7 @@ pub struct RememberingSigner<'a> {
 impl Signer for RememberingSigner<'_> {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SigningError> {
         let signature = self.signer.sign(message);
-        self.known.lock().add(digest(self.signer.poi(), message, &signature));
+        self.known.lock().add(digest(self.signer.poi(), &[message], &signature));
         Ok(signature)
     }
 
@@ -115,16 +142,13 @@ impl fmt::Debug for KnownSignatures {
     }
 }
 
-/// Key, lengths and contents: no two triples have one input.
-fn digest(poi: Poi, message: &[u8], signature: &[u8]) -> Seen {
-    let length = |bytes: &[u8]| (bytes.len() as u64).to_be_bytes();
-    let mut hash = Sha256::new();
+/// Key, lengths and contents: no two triples have one input. The message comes in parts.
+fn digest(poi: Poi, message: &[&[u8]], signature: &[u8]) -> Seen {
+    let mut hash = Hash::new();
     hash.update(poi.as_bytes());
-    hash.update(length(message));
-    hash.update(message);
-    hash.update(length(signature));
-    hash.update(signature);
-    hash.finalize().into()
+    hash.update_bounded(message);
+    hash.update_bounded(&[signature]);
+    hash.finish()
 }
 
 #[cfg(test)]
@@ -156,9 +180,14 @@ mod tests {
     #[test]
     fn no_two_triples_share_a_digest() {
         let (a, b) = (Poi::from_digest([1; 32]), Poi::from_digest([2; 32]));
-        let rows =
-            [digest(a, b"ab", b"c"), digest(a, b"a", b"bc"), digest(b, b"ab", b"c"), digest(a, b"ab", b"d")];
+        let rows = [
+            digest(a, &[b"ab"], b"c"),
+            digest(a, &[b"a"], b"bc"),
+            digest(b, &[b"ab"], b"c"),
+            digest(a, &[b"ab"], b"d"),
+        ];
         let distinct: BTreeSet<Seen> = rows.into();
         assert_eq!(distinct.len(), rows.len());
+        assert_eq!(digest(a, &[b"a", b"b"], b"c"), rows[0], "parts are as good as the whole");
     }
 }

@@ -71,7 +71,7 @@ pub enum IdentityRejection {
     },
     /// The key is of a type that this release cannot verify.
     #[error(
-        "certificate of {subject} has an unsupported key type ({found}); use ECDSA P-256 with an uncompressed point"
+        "certificate of {subject} has an unsupported key type ({found}); use ECDSA P-256 with an uncompressed point, or Ed25519"
     )]
     UnsupportedKey {
         /// The certificate's subject.
@@ -128,13 +128,13 @@ pub enum IdentityRejection {
 /// Why a signature does not count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureRejection {
-    /// The bytes are not a strictly encoded DER signature.
+    /// The bytes are not a strictly encoded DER signature (ECDSA), or not 64 bytes (Ed25519).
     #[error("the signature is malformed: {what}")]
     Malformed {
         /// What was found.
         what: &'static str,
     },
-    /// The signature's s lies in the upper half of the curve's order; it could be changed by anybody.
+    /// The ECDSA signature's s lies in the upper half of the curve's order; it could be changed by anybody.
     #[error("the signature has a high s; normalise s to the lower half of the curve's order before sending")]
     HighS,
     /// The signature was not made by this key over this message.

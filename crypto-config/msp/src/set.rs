@@ -5,8 +5,11 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use prost::Message;
-use protocol::{MspConfig, MspId, fabric::SerializedIdentity, limits::IDENTITY_BYTES_MAX};
+use protocol::{
+    MspConfig, MspId,
+    fabric::{Message, SerializedIdentity},
+    limits::IDENTITY_BYTES_MAX,
+};
 
 use crate::{
     certificate::Certificate,
@@ -58,6 +61,10 @@ impl MspSet {
         let identity = SerializedIdentity::decode(serialized).map_err(|_| IdentityRejection::Malformed {
             what: "it is not a SerializedIdentity message".to_owned(),
         })?;
+        if identity.encode_to_vec() != serialized {
+            let what = "it holds more than an MSP id and a certificate, or not in this order".to_owned();
+            return Err(IdentityRejection::Malformed { what });
+        }
         let msp = MspId::new(identity.mspid.as_str()).ok().and_then(|msp_id| self.msps.get(&msp_id));
         let msp = msp.ok_or_else(|| IdentityRejection::UnknownMsp {
             msp_id: identity.mspid.chars().filter(|character| !character.is_control()).take(128).collect(),

@@ -1,29 +1,26 @@
 //! A node's or user's own key and certificate: what signs.
 //!
-//! The private key stays inside the cryptographic library, which zeroes it; it is never printed, copied out or logged.
-//! Signatures have a low s, as every verifier here demands. The nonce of an ECDSA signature is drawn by the library:
-//! it enters no verdict and no hash that nodes compare.
+//! The key is ECDSA P-256 or Ed25519, as the certificate says. ECDSA signatures have a low s, as every verifier here
+//! demands.
 
 use std::fmt;
 
-use aws_lc_rs::{
-    rand::SystemRandom,
-    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair},
-};
 use bytes::Bytes;
-use prost::Message;
-use protocol::{MspId, Poi, fabric::SerializedIdentity};
+use protocol::{
+    MspId, Poi,
+    fabric::{Message, SerializedIdentity},
+};
 
 use crate::{
-    certificate::{Certificate, ski},
-    ecdsa,
+    certificate::Certificate,
     error::{MspError, SigningError},
     pem,
+    private_key::PrivateKey,
 };
 
 /// Something that signs for an identity: a key in memory, later a key in hardware.
 pub trait Signer: Send + Sync {
-    /// Signs `message` (ECDSA P-256 over its SHA-256, DER, low s).
+    /// Signs `message`: ECDSA P-256 over its SHA-256 (DER, low s), or Ed25519 (64 bytes).
     ///
     /// # Errors
     /// [`SigningError`] when the key's holder cannot sign.
@@ -42,7 +39,7 @@ pub struct SigningIdentity {
     serialized: Bytes,
     certificate_der: Bytes,
     poi: Poi,
-    key: EcdsaKeyPair,
+    key: PrivateKey,
 }
 
 impl SigningIdentity {
@@ -58,19 +55,19 @@ impl SigningIdentity {
             reason,
         };
         let signcert = SignCert::read(cert_pem).map_err(|reason| fault("the certificate", reason))?;
-        let key = read_key(key_pem).map_err(|reason| fault("the private key", reason))?;
+        let key = PrivateKey::read(key_pem).map_err(|reason| fault("the private key", reason))?;
         if !signcert.matches(&key) {
             return Err(MspError::NoMatchingKey {
                 msp_id,
                 certificate: signcert.certificate.subject_text.clone(),
                 ski: signcert.certificate.ski(),
-                found: vec![format!("SKI {}", key_ski(&key))],
+                found: vec![format!("SKI {}", key.ski())],
             });
         }
         Ok(Self::new(msp_id, signcert, key))
     }
 
-    pub(crate) fn new(msp_id: MspId, signcert: SignCert, key: EcdsaKeyPair) -> Self {
+    pub(crate) fn new(msp_id: MspId, signcert: SignCert, key: PrivateKey) -> Self {
         let SignCert { certificate, pem } = signcert;
         let identity = SerializedIdentity { mspid: msp_id.as_str().to_owned(), id_bytes: pem };
         Self {
@@ -82,18 +79,13 @@ impl SigningIdentity {
         }
     }
 
-    /// Signs `message`: ECDSA P-256 over its SHA-256, DER, low s.
+    /// Signs `message`: ECDSA P-256 over its SHA-256 (DER, low s), or Ed25519 (64 bytes).
     ///
     /// # Panics
     /// Never with a key that this type accepted; the library reports only failures to allocate.
     #[must_use]
     pub fn sign(&self, message: &[u8]) -> Vec<u8> {
-        #[expect(clippy::expect_used, reason = "a checked P-256 key signs every message")]
-        let signature = self.key.sign(&SystemRandom::new(), message).expect("a checked P-256 key signs");
-        let mut fixed = [0_u8; 64];
-        // The fixed form is r ‖ s of 32 bytes each, by the algorithm that the key was read with.
-        fixed.copy_from_slice(signature.as_ref());
-        ecdsa::low_s_der(&fixed)
+        self.key.sign(message)
     }
 
     /// Bytes of the identity's `SerializedIdentity`: MSP id and the PEM certificate as on disk.
@@ -160,33 +152,7 @@ impl SignCert {
         Ok(Self { certificate, pem: Bytes::copy_from_slice(&text[block.span.clone()]) })
     }
 
-    pub(crate) fn matches(&self, key: &EcdsaKeyPair) -> bool {
-        self.certificate.key.as_ref().is_ok_and(|public| public.point == key.public_key().as_ref())
+    pub(crate) fn matches(&self, key: &PrivateKey) -> bool {
+        self.certificate.key.as_ref().is_ok_and(|public| public.point() == key.point())
     }
-}
-
-/// Reads the first P-256 private key of a PEM text. The error quotes nothing of it.
-pub(crate) fn read_key(text: &[u8]) -> Result<EcdsaKeyPair, String> {
-    let file = pem::read(text).map_err(|error| error.to_string())?;
-    for block in &file.blocks {
-        let key = match block.label.as_str() {
-            "PRIVATE KEY" => EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &block.contents),
-            "EC PRIVATE KEY" => {
-                EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_FIXED_SIGNING, &block.contents)
-            }
-            "ENCRYPTED PRIVATE KEY" => {
-                return Err("the key is encrypted; store it unencrypted as PKCS#8".to_owned());
-            }
-            _ => continue,
-        };
-        return key.map_err(|_| {
-            "it is not an ECDSA P-256 private key; this release signs with P-256 only".to_owned()
-        });
-    }
-    Err("it holds no PEM private key (BEGIN PRIVATE KEY or BEGIN EC PRIVATE KEY)".to_owned())
-}
-
-/// Fabric's name of the key: SHA-256 of its public point, hex.
-pub(crate) fn key_ski(key: &EcdsaKeyPair) -> String {
-    ski(key.public_key().as_ref())
 }

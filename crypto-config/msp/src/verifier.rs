@@ -122,6 +122,32 @@ impl Msp {
         !certificate.is_ca && matches!(self.tls_cas.issuer_of(certificate), Issuer::Found(_))
     }
 
+    /// Asks that a TLS certificate (DER) is of this organisation: that a TLS CA issued it, and that it is no signing
+    /// certificate. An MSP without TLS CAs leaves the first to its channel. Run at a node's start: what fails here would
+    /// fail at every connection.
+    ///
+    /// # Errors
+    /// [`MspError::SigningCertificateForTls`], [`MspError::ForeignTlsCa`], [`MspError::Certificate`].
+    pub fn check_tls(&self, certificate: &[u8]) -> Result<(), MspError> {
+        let msp_id = self.msp_id.clone();
+        let certificate = Certificate::parse(certificate).map_err(|reason| MspError::Certificate {
+            msp_id: msp_id.clone(),
+            origin: "the TLS certificate".to_owned(),
+            reason,
+        })?;
+        if self.has_issued_tls(&certificate) {
+            return Ok(());
+        }
+        let subject = certificate.subject_text.clone();
+        if matches!(self.cas.issuer_of(&certificate), Issuer::Found(_)) {
+            return Err(MspError::SigningCertificateForTls { msp_id, subject });
+        }
+        if self.tls_cas.issuing().next().is_none() {
+            return Ok(());
+        }
+        Err(MspError::ForeignTlsCa { msp_id, subject, issuer: certificate.issuer_text })
+    }
+
     /// CAs that may issue, by kind, for the check that no two organisations share one.
     pub(crate) fn issuing_cas(&self) -> [(&'static str, &CaTree); 2] {
         [("identity", &self.cas), ("TLS", &self.tls_cas)]

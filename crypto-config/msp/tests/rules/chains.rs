@@ -4,7 +4,7 @@ use msp::{IdentityRejection, Msp, MspError, MspSet};
 use protocol::{MspConfig, Role};
 use rcgen::{KeyUsagePurpose, PKCS_ED25519};
 
-use crate::fixture::{Ca, NOW_MS, config, extension, key, leaf_params, msp_id};
+use crate::fixture::{Ca, NOW_MS, config, extension, key, leaf_params, msp_id, small_order};
 
 fn reason(result: Result<Msp, MspError>) -> String {
     match result {
@@ -31,6 +31,7 @@ fn each_unusable_configuration_is_named() {
     usage.custom_extensions = vec![extension(&[1, 2, 3, 4], &[5, 0], true)];
     let critical = Ca::root_with(usage, key(&rcgen::PKCS_ECDSA_P256_SHA256));
     let ed25519 = Ca::root_of("ed", &PKCS_ED25519);
+    let weak = root.certify_key("weak", true, &small_order());
     let mut forged = root.der.to_vec();
     *forged.last_mut().unwrap() ^= 1;
     let many = vec![root.der.clone(); 300];
@@ -43,7 +44,11 @@ fn each_unusable_configuration_is_named() {
         (with(&|c| c.root_certs.push(leaf.der.clone().into())), "is not a CA certificate"),
         (with(&|c| c.root_certs.push(no_usage.der.clone())), "without keyCertSign"),
         (with(&|c| c.root_certs.push(critical.der.clone())), "critical extension 1.2.3.4"),
-        (with(&|c| c.root_certs.push(ed25519.der.clone())), "unsupported key type (Ed25519)"),
+        (with(&|c| c.root_certs.push(ed25519.der.clone())), "accepted"),
+        (
+            with(&|c| c.intermediate_certs.push(weak.clone())),
+            "unsupported key type (an Ed25519 key of small order",
+        ),
         (with(&|c| c.root_certs.push(forged.clone().into())), "self-signature does not verify"),
         (with(&|c| c.root_certs.push(vec![1, 2].into())), "cacerts certificate 2: it is not a DER"),
         (with(&|c| c.intermediate_certs.push(orphan.der.clone())), "is signed by no CA of this MSP"),

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use msp::{Msp, MspFolder, MspSet};
+use msp::{Msp, MspError, MspFolder, MspSet};
 use protocol::Role;
 
 use crate::fixture::{msp_id, serialized};
@@ -111,6 +111,11 @@ fn the_organisations_of_a_tree_stand_side_by_side_and_tell_tls_certificates_apar
         for (msp, node, ..) in rows {
             let pem = fs::read(tree.join(node).join("tls/server.crt")).unwrap();
             assert_eq!(set.tls_msp(&der(&pem)), Some(msp_id(msp)), "{node}");
+            set.msp(&msp_id(msp)).unwrap().check_tls(&der(&pem)).unwrap();
+            let files = read_folder(&tree.join(node).join("msp"));
+            let (_, signcert) = files.iter().find(|(path, _)| path.starts_with("signcerts/")).unwrap();
+            let swapped = set.msp(&msp_id(msp)).unwrap().check_tls(&der(signcert));
+            assert!(matches!(swapped, Err(MspError::SigningCertificateForTls { .. })), "{node}: {swapped:?}");
         }
     }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use protocol::{MspConfig, MspId, NodeOus, OuIdentifier, fabric::SerializedIdentity};
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SignatureAlgorithm,
+    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, PublicKeyData, SignatureAlgorithm,
 };
 use time::{OffsetDateTime, macros::datetime};
 
@@ -102,10 +102,20 @@ impl Ca {
     }
 
     pub(crate) fn intermediate(&self, name: &str) -> Self {
-        let (params, key) = (ca_params(name, None), key(&PKCS_ECDSA_P256_SHA256));
+        self.intermediate_of(name, &PKCS_ECDSA_P256_SHA256)
+    }
+
+    pub(crate) fn intermediate_of(&self, name: &str, algorithm: &'static SignatureAlgorithm) -> Self {
+        let (params, key) = (ca_params(name, None), key(algorithm));
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         let der = Bytes::copy_from_slice(certificate.der());
         Self { der, pem: certificate.pem(), issuer: Issuer::new(params, key) }
+    }
+
+    /// A certificate, of a CA or not, over a public key whose private key nobody needs.
+    pub(crate) fn certify_key(&self, name: &str, is_ca: bool, key: &impl PublicKeyData) -> Bytes {
+        let params = if is_ca { ca_params(name, None) } else { leaf_params(name, &["peer"]) };
+        Bytes::copy_from_slice(params.signed_by(key, &self.issuer).unwrap().der())
     }
 
     pub(crate) fn issue(&self, name: &str, units: &[&str]) -> Leaf {
@@ -125,6 +135,26 @@ impl Ca {
             key_der: key.serialize_der(),
         }
     }
+}
+
+/// An Ed25519 key in any 32 bytes, sound or not.
+pub(crate) struct RawEd25519(pub(crate) [u8; 32]);
+
+impl PublicKeyData for RawEd25519 {
+    fn der_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    fn algorithm(&self) -> &'static SignatureAlgorithm {
+        &PKCS_ED25519
+    }
+}
+
+/// The neutral point, for which anybody can sign.
+pub(crate) fn small_order() -> RawEd25519 {
+    let mut bytes = [0; 32];
+    bytes[0] = 1;
+    RawEd25519(bytes)
 }
 
 pub(crate) fn default_node_ous() -> NodeOus {

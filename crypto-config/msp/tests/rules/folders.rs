@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use msp::{Msp, MspError, MspFolder};
-use protocol::NodeOus;
+use msp::{Msp, MspError, MspFolder, MspSet};
+use protocol::{NodeOus, Role};
 
 use crate::fixture::{Ca, NOW_MS, default_node_ous, files, msp_id};
 
@@ -136,10 +136,17 @@ fn each_fault_of_a_folder_names_the_file_and_the_fix() {
             vec![ca_row, cert_row, ("keystore/k", "junk")],
             "found 1 key: keystore/k (it holds no PEM private key",
         ),
-        (vec![ca_row, ("signcerts/t.pem", &third.pem)], "signcerts/t.pem would be refused by its own MSP"),
+        (
+            vec![ca_row, ("signcerts/t.pem", &third.pem)],
+            "signcerts/t.pem would be refused by its own MSP: certificate of OU=peer, CN=third is signed by no CA of AMSP",
+        ),
+        (
+            vec![ca_row, ("tlscacerts/t.pem", &foreign.pem), ("signcerts/t.pem", &third.pem)],
+            "AMSP: signcerts/t.pem is a TLS certificate: a CA in tlscacerts/ issued it; put the signing certificate into",
+        ),
         (
             vec![ca_row, ("config.yaml", NODE_OUS), ("signcerts/n.pem", &nurse.pem)],
-            "signcerts/n.pem would be refused by its own MSP",
+            "signcerts/n.pem would be refused by its own MSP: certificate of OU=nurse, CN=nurse carries none of the role OUs",
         ),
     ];
     for (entries, expected) in rows {
@@ -194,6 +201,43 @@ fn a_user_without_a_role_is_a_warning_where_roles_are_guessed() {
     let folder = parse(&all).unwrap();
     assert!(folder.signer.is_some());
     assert!(folder.warnings()[0].contains("carries none of the role OUs of AMSP"));
+}
+
+#[test]
+fn a_folder_with_intermediates_and_admins_by_certificate_gives_roles_and_tls() {
+    let (root, tls_root) = (Ca::root("root"), Ca::root("tlsroot"));
+    let (low, tls_low) = (root.intermediate("low"), tls_root.intermediate("tlslow"));
+    let (admin, user) = (low.issue("admin", &[]), low.issue("user", &[]));
+    let folder = parse(&files([
+        ("admincerts/admin.pem", &admin.pem),
+        ("cacerts/root.pem", &root.pem),
+        ("intermediatecerts/low.pem", &low.pem),
+        ("keystore/k", &admin.key_pem),
+        ("signcerts/admin.pem", &admin.pem),
+        ("tlscacerts/root.pem", &tls_root.pem),
+        ("tlsintermediatecerts/low.pem", &tls_low.pem),
+    ]))
+    .unwrap();
+    assert!(folder.warnings().is_empty(), "{:?}", folder.warnings());
+    assert_eq!(folder.config.node_ous, None);
+    assert_eq!(
+        folder.config.tls_ca_certs().cloned().collect::<Vec<_>>(),
+        [tls_root.der.clone(), tls_low.der.clone()]
+    );
+    let set = MspSet::new([&folder.config]).unwrap();
+    let roles = |pem: &str| {
+        let identity = set.identify(&crate::fixture::serialized("AMSP", pem.as_bytes()), NOW_MS);
+        identity.map(|identity| identity.roles().to_vec()).map_err(|rejection| rejection.to_string())
+    };
+    assert_eq!(roles(&admin.pem), Ok(vec![Role::Member, Role::Admin]));
+    assert_eq!(roles(&user.pem), Ok(vec![Role::Member]));
+    let by_root = roles(&root.issue("user", &[]).pem).unwrap_err();
+    assert!(by_root.contains("enrol it with an intermediate CA"), "{by_root}");
+    assert_eq!(set.tls_msp(&tls_low.issue("node", &[]).der), Some(msp_id("AMSP")));
+    assert_eq!(set.tls_msp(&low.issue("node", &[]).der), None);
+    let msp = Msp::new(&folder.config).unwrap();
+    msp.check_tls(&tls_low.issue("node", &[]).der).unwrap();
+    assert!(folder.into_signer().is_ok());
 }
 
 #[test]

@@ -2,14 +2,15 @@
 
 use std::sync::LazyLock;
 
-use msp::{IdentityRejection as R, MspSet};
+use msp::{IdentityRejection as R, Msp, MspSet};
 use proptest::prelude::*;
 use protocol::{MspConfig, Role, limits::IDENTITY_BYTES_MAX};
 use rcgen::{KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ED25519};
 use time::{Duration, macros::datetime};
 
 use crate::fixture::{
-    BEGIN, BEGIN_MS, Ca, END_MS, NOW_MS, config, extension, key, leaf_params, msp_id, serialized,
+    BEGIN, BEGIN_MS, Ca, END_MS, NOW_MS, RawEd25519, config, extension, key, leaf_params, msp_id, pem_block,
+    serialized, small_order,
 };
 
 /// A set and a certificate that it accepts.
@@ -131,20 +132,42 @@ fn each_broken_certificate_is_refused_by_its_own_reason() {
         ("good", ca.issue_params(&peer).pem, Ok(peer_roles.clone())),
         ("no key usage extension", ca.issue_params(&silent_usage).pem, Ok(peer_roles.clone())),
         ("no basic constraints", ca.issue_params(&silent_ca_flag).pem, Ok(peer_roles.clone())),
-        ("unknown extension, not critical", ca.issue_params(&harmless).pem, Ok(peer_roles)),
+        ("unknown extension, not critical", ca.issue_params(&harmless).pem, Ok(peer_roles.clone())),
         ("unknown extension, critical", ca.issue_params(&critical).pem, Err("CriticalExtension")),
         ("key may not sign", ca.issue_params(&no_usage).pem, Err("KeyUsage")),
         ("foreign CA", foreign.issue_params(&peer).pem, Err("ForeignCa")),
         ("CA of the same name", impostor.issue_params(&peer).pem, Err("ForeignCa")),
         ("CA as identity", ca.pem.clone(), Err("CaAsIdentity")),
         ("intermediate as identity", ca.intermediate("i").pem, Err("CaAsIdentity")),
-        ("Ed25519", ca.issue_for(&peer, &key(&PKCS_ED25519)).pem, Err("UnsupportedKey")),
+        ("Ed25519", ca.issue_for(&peer, &key(&PKCS_ED25519)).pem, Ok(peer_roles)),
+        (
+            "Ed25519 of small order",
+            pem_of(&ca.certify_key("w", false, &small_order())),
+            Err("UnsupportedKey"),
+        ),
+        ("Ed25519, second form", pem_of(&ca.certify_key("w", false, &second_form())), Err("UnsupportedKey")),
+        (
+            "Ed25519, no point",
+            pem_of(&ca.certify_key("w", false, &RawEd25519([2; 32]))),
+            Err("UnsupportedKey"),
+        ),
         ("P-384", ca.issue_for(&peer, &key(&PKCS_ECDSA_P384_SHA384)).pem, Err("UnsupportedKey")),
     ];
     for (what, pem, expected) in rows {
         let found = verdict(&set, &serialized("AMSP", pem.as_bytes()));
         assert_eq!(found, expected.map_err(str::to_owned), "{what}");
     }
+}
+
+fn pem_of(der: &[u8]) -> String {
+    pem_block("CERTIFICATE", der)
+}
+
+/// y = 3 with the field's order added.
+fn second_form() -> RawEd25519 {
+    let mut bytes = [0xff; 32];
+    (bytes[0], bytes[31]) = (0xf0, 0x7f);
+    RawEd25519(bytes)
 }
 
 #[test]
@@ -175,22 +198,65 @@ fn malformed_identities_are_refused_before_anything_is_believed() {
         let found = verdict(&set, &serialized("AMSP", &bytes)).map(|_| ());
         assert_eq!(found, expected.map_err(str::to_owned), "{what}");
     }
-    assert_eq!(verdict(&set, b"\xff\xff").err().as_deref(), Some("Malformed"));
+    let plain = serialized("AMSP", pem.as_bytes());
+    let (msp_id, certificate) = plain.split_at(6);
+    for (what, bytes) in [
+        ("no message", b"\xff\xff".to_vec()),
+        ("a byte behind the message", [&plain[..], &[0]].concat()),
+        ("an unknown field", [&plain[..], &[0x78, 1]].concat()),
+        ("a field twice", [msp_id, &plain].concat()),
+        ("fields in another order", [certificate, msp_id].concat()),
+    ] {
+        assert_eq!(verdict(&set, &bytes).err().as_deref(), Some("Malformed"), "{what}");
+    }
     let large = serialized("AMSP", &vec![b'\n'; IDENTITY_BYTES_MAX]);
     assert_eq!(verdict(&set, &large).err().as_deref(), Some("TooLarge"));
 }
 
 #[test]
 fn every_byte_of_a_certificate_matters() {
+    for algorithm in [&PKCS_ECDSA_P256_SHA256, &PKCS_ED25519] {
+        let ca = Ca::root_of("ca.a", algorithm);
+        let set = MspSet::new([&config("AMSP", &ca)]).unwrap();
+        let leaf = ca.issue_for(&leaf_params("p", &["peer"]), &key(algorithm));
+        for at in 0..leaf.der.len() {
+            let mut changed = leaf.der.clone();
+            changed[at] ^= 0x01;
+            assert!(set.identify(&serialized("AMSP", &changed), NOW_MS).is_err(), "byte {at}");
+            assert!(set.identify(&serialized("AMSP", &leaf.der[..at]), NOW_MS).is_err(), "cut at {at}");
+        }
+    }
+}
+
+/// An ECDSA certificate with another signature of the same CA key over the same bytes: n - s in the place of s.
+fn with_high_s(der: &[u8]) -> Vec<u8> {
+    let tbs_length = usize::from(u16::from_be_bytes([der[6], der[7]])) + 4;
+    let (signed, rest) = der[4..].split_at(tbs_length);
+    let (algorithm, bits) = rest.split_at(12);
+    // BIT STRING, its length, no unused bits, then the signature.
+    let signature = crate::signatures::high_s(&bits[3..]);
+    let bits = [&[3, u8::try_from(signature.len() + 1).unwrap(), 0], &signature[..]].concat();
+    let body = [signed, algorithm, &bits].concat();
+    let length = u16::try_from(body.len()).unwrap().to_be_bytes();
+    [&[0x30, 0x82, length[0], length[1]], &body[..]].concat()
+}
+
+#[test]
+fn a_certificate_whose_ca_signed_with_a_high_s_is_the_same_identity() {
     let ca = Ca::root("ca.a");
     let set = MspSet::new([&config("AMSP", &ca)]).unwrap();
-    let leaf = ca.issue("p", &["peer"]);
-    for at in 0..leaf.der.len() {
-        let mut changed = leaf.der.clone();
-        changed[at] ^= 0x01;
-        assert!(set.identify(&serialized("AMSP", &changed), NOW_MS).is_err(), "byte {at}");
-        assert!(set.identify(&serialized("AMSP", &leaf.der[..at]), NOW_MS).is_err(), "cut at {at}");
+    // Go's authorities, Fabric CA among them, write a high s in half of what they issue. Whoever changes one changes the
+    // identity's bytes, which its own signatures cover, so nothing can be made of it.
+    let mut seen_high = 0;
+    for round in 0..48 {
+        let leaf = ca.issue(&format!("p{round}"), &["peer"]);
+        let is_low = leaf.der[leaf.der.len() - 34..][..2] != [33, 0];
+        let twin = if is_low { with_high_s(&leaf.der) } else { leaf.der.clone() };
+        let identify = |der: &[u8]| set.identify(&serialized("AMSP", der), NOW_MS).unwrap();
+        assert_eq!(identify(&twin), identify(&leaf.der));
+        seen_high += usize::from(is_low);
     }
+    assert!(seen_high > 0, "48 certificates in a row with a high s");
 }
 
 #[test]
@@ -262,11 +328,65 @@ fn an_identity_is_its_key_and_tells_what_its_certificate_says() {
 }
 
 #[test]
-fn cas_of_other_curves_may_issue_p256_identities() {
-    let ca = Ca::root_of("ca.384", &PKCS_ECDSA_P384_SHA384);
-    let set = MspSet::new([&config("AMSP", &ca)]).unwrap();
-    let leaf = ca.issue("p", &["peer"]);
-    assert_eq!(verdict(&set, &serialized("AMSP", leaf.pem.as_bytes())), Ok(vec![Role::Member, Role::Peer]));
+fn a_ca_of_any_kind_issues_identities_of_any_kind_directly_and_through_intermediates() {
+    let kinds = [&PKCS_ECDSA_P256_SHA256, &PKCS_ECDSA_P384_SHA384, &PKCS_ED25519];
+    for of_root in kinds {
+        let root = Ca::root_of("root", of_root);
+        for of_middle in kinds {
+            let middle = root.intermediate_of("middle", of_middle);
+            let configs = [
+                (config("AMSP", &root), &root),
+                (
+                    MspConfig { intermediate_certs: vec![middle.der.clone()], ..config("AMSP", &root) },
+                    &middle,
+                ),
+            ];
+            for (config, ca) in &configs {
+                let set = MspSet::new([config]).unwrap();
+                for of_leaf in [&PKCS_ECDSA_P256_SHA256, &PKCS_ED25519] {
+                    let leaf = ca.issue_for(&leaf_params("p", &["peer"]), &key(of_leaf));
+                    let signer = leaf.signer("AMSP");
+                    let identity = set.identify(&signer.serialized(), NOW_MS).unwrap();
+                    assert!(identity.has_role(Role::Peer));
+                    assert!(identity.verify(b"m", &signer.sign(b"m")).is_ok());
+                    // A stranger of the same name and kind is none of theirs.
+                    let stranger =
+                        Ca::root_of("root", of_root).issue_for(&leaf_params("p", &["peer"]), &key(of_leaf));
+                    let found = verdict(&set, &serialized("AMSP", stranger.pem.as_bytes()));
+                    assert_eq!(found.err().as_deref(), Some("ForeignCa"));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_tls_certificate_is_told_from_a_signing_certificate() {
+    let (ca, tls_root, other) = (Ca::root("ca.a"), Ca::root("tlsca.a"), Ca::root("tlsca.b"));
+    let tls_low = tls_root.intermediate("tlsca.a.low");
+    let rooted = MspConfig { tls_root_certs: vec![tls_root.der.clone()], ..config("AMSP", &ca) };
+    let deep = MspConfig { tls_intermediate_certs: vec![tls_low.der.clone()], ..rooted.clone() };
+    let (by_root, by_low) = (tls_root.issue("node", &[]).der, tls_low.issue("node", &[]).der);
+    let (by_other, signing) = (other.issue("node", &[]).der, ca.issue("node", &["peer"]).der);
+    let ours = "signed by no TLS CA of the MSP";
+    let swapped = "AMSP: the certificate of OU=peer, CN=node is a signing certificate";
+    let rows: [(&str, MspConfig, &[u8], &str); 10] = [
+        ("by the TLS root", rooted.clone(), &by_root, "accepted"),
+        ("by a TLS CA below it that the MSP lacks", rooted.clone(), &by_low, ours),
+        ("by a TLS CA below it", deep.clone(), &by_low, "accepted"),
+        ("by a TLS root that has CAs below it", deep.clone(), &by_root, ours),
+        ("by another organisation's TLS CA", deep.clone(), &by_other, ours),
+        ("a signing certificate", rooted.clone(), &signing, swapped),
+        ("a signing certificate where no TLS CA is known", config("AMSP", &ca), &signing, swapped),
+        ("any other where no TLS CA is known", config("AMSP", &ca), &by_root, "accepted"),
+        ("the TLS CA itself", rooted.clone(), &tls_root.der, ours),
+        ("no certificate", rooted, &[0x30, 0], "the TLS certificate: it is not a DER"),
+    ];
+    for (name, config, certificate, expected) in rows {
+        let checked = Msp::new(&config).unwrap().check_tls(certificate);
+        let found = checked.map_or_else(|error| error.to_string(), |()| "accepted".to_owned());
+        assert!(found.contains(expected), "{name}: {found:?} should hold {expected:?}");
+    }
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! What a memory of signatures may answer: what a verification would, and nothing else.
 
-use msp::{KnownSignatures, MspSet, SignatureRejection as R, Signer, SigningIdentity, VerifiedIdentity};
+use msp::{
+    KnownSignatures, MspSet, SignatureClaim, SignatureRejection as R, Signer, SigningIdentity,
+    VerifiedIdentity,
+};
 
 use crate::fixture::{Ca, NOW_MS, config};
 
@@ -32,6 +35,28 @@ fn a_memory_answers_as_a_verification_does_before_and_after_it_remembers() {
         }
     }
     assert_eq!(known.verify(&identity, message, &good).unwrap().identity(), &identity);
+
+    // The same rows together, of which the memory knows none, some, or all that hold.
+    let claims: Vec<SignatureClaim<'_>> = rows
+        .iter()
+        .map(|(_, identity, message, signature, _)| {
+            let (first, second) = message.split_at(3);
+            SignatureClaim { identity, message: [first, second], signature }
+        })
+        .collect();
+    let verdicts: Vec<_> = rows.iter().map(|(.., verdict)| *verdict).collect();
+    let fresh = KnownSignatures::default();
+    let partial = KnownSignatures::default();
+    partial.verify(&identity, message, &good).unwrap();
+    for known in [&fresh, &fresh, &partial, &known] {
+        let found = known.verify_all(&claims);
+        assert_eq!(
+            found.iter().map(|found| found.as_ref().map(|_| ()).map_err(|r| *r)).collect::<Vec<_>>(),
+            verdicts
+        );
+        assert_eq!(found[0].as_ref().unwrap().identity(), &identity);
+    }
+    assert!(fresh.verify_all(&[]).is_empty());
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! What counts as a signature of an identity.
 
-use msp::{MspError, MspSet, SignatureRejection as R, Signer, SigningIdentity, VerifiedIdentity};
-use rcgen::{PKCS_ECDSA_P384_SHA384, PKCS_ED25519};
+use msp::{
+    MspError, MspSet, SignatureClaim, SignatureRejection as R, Signer, SigningIdentity, VerifiedIdentity,
+    verify_all,
+};
+use rcgen::{PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ED25519, SignatureAlgorithm};
 
 use crate::fixture::{Ca, NOW_MS, config, key, leaf_params, msp_id, pem_block};
 
@@ -12,15 +15,19 @@ const ORDER: [u8; 32] = [
 ];
 
 fn pair() -> (SigningIdentity, VerifiedIdentity) {
-    let ca = Ca::root("ca.a");
+    pair_of(&PKCS_ECDSA_P256_SHA256)
+}
+
+fn pair_of(algorithm: &'static SignatureAlgorithm) -> (SigningIdentity, VerifiedIdentity) {
+    let ca = Ca::root_of("ca.a", algorithm);
     let set = MspSet::new([&config("AMSP", &ca)]).unwrap();
-    let signer = ca.issue("p", &["peer"]).signer("AMSP");
+    let signer = ca.issue_for(&leaf_params("p", &["peer"]), &key(algorithm)).signer("AMSP");
     let identity = set.identify(&signer.serialized(), NOW_MS).unwrap();
     (signer, identity)
 }
 
 /// The same signature with n − s, which verifies as well.
-fn high_s(der: &[u8]) -> Vec<u8> {
+pub(crate) fn high_s(der: &[u8]) -> Vec<u8> {
     let r_end = 4 + usize::from(der[3]);
     let digits = &der[r_end + 2..];
     let mut s = [0_u8; 32];
@@ -63,6 +70,63 @@ fn a_signature_counts_only_as_it_was_made() {
         assert_eq!(identity.verify(message, &signature).map(|_| ()), verdict, "{what}");
     }
     assert_eq!(identity.verify(message, &good).unwrap().identity(), &identity);
+}
+
+#[test]
+fn an_ed25519_signature_counts_only_as_it_was_made() {
+    let (signer, identity) = pair_of(&PKCS_ED25519);
+    let (_, stranger) = pair_of(&PKCS_ED25519);
+    let (ecdsa_signer, ecdsa) = pair();
+    let good = signer.sign(b"proposal");
+    let malformed = Err(R::Malformed { what: "an Ed25519 signature has 64 bytes" });
+    let not_der = Err(R::Malformed { what: "it is not a DER sequence of two integers" });
+    let rows: [(&str, &VerifiedIdentity, &[u8], Vec<u8>, Result<(), R>); 8] = [
+        ("as made", &identity, b"proposal", good.clone(), Ok(())),
+        ("another message", &identity, b"Proposal", good.clone(), Err(R::BadSignature)),
+        ("another key", &stranger, b"proposal", good.clone(), Err(R::BadSignature)),
+        ("truncated", &identity, b"proposal", good[..63].to_vec(), malformed),
+        ("trailing", &identity, b"proposal", [&good[..], &[0]].concat(), malformed),
+        ("none", &identity, b"proposal", Vec::new(), malformed),
+        ("of ECDSA", &identity, b"proposal", ecdsa_signer.sign(b"proposal"), malformed),
+        ("under an ECDSA key", &ecdsa, b"proposal", [&[0x31], &good[1..]].concat(), not_der),
+    ];
+    for (what, identity, message, signature, verdict) in rows {
+        assert_eq!(identity.verify(message, &signature).map(|_| ()), verdict, "{what}");
+    }
+    assert_eq!(signer.sign(b"m"), signer.sign(b"m"), "no random number enters");
+}
+
+#[test]
+fn many_signatures_of_both_kinds_are_judged_as_each_alone() {
+    let pairs = [pair(), pair_of(&PKCS_ED25519), pair_of(&PKCS_ED25519), pair()];
+    let mut made = Vec::new();
+    for round in 0..40_usize {
+        for (at, (signer, _)) in pairs.iter().enumerate() {
+            let message = format!("message {round} of {at}");
+            let mut signature = signer.sign(message.as_bytes());
+            match (round + at) % 9 {
+                3 => signature[20] ^= 1,
+                5 => drop(signature.pop()),
+                7 => signature.clear(),
+                _ => {}
+            }
+            made.push((at, message, signature));
+        }
+    }
+    let claims: Vec<SignatureClaim<'_>> = made
+        .iter()
+        .map(|(at, message, signature)| {
+            let (first, second) = message.as_bytes().split_at(5);
+            SignatureClaim { identity: &pairs[*at].1, message: [first, second], signature }
+        })
+        .collect();
+    let alone: Vec<_> = made
+        .iter()
+        .map(|(at, message, signature)| pairs[*at].1.verify(message.as_bytes(), signature))
+        .collect();
+    assert_eq!(verify_all(&claims), alone);
+    assert!(alone.iter().filter(|verdict| verdict.is_ok()).count() > 80);
+    assert!(verify_all(&[]).is_empty());
 }
 
 #[test]
@@ -110,9 +174,9 @@ fn a_signing_identity_needs_its_own_key_of_a_supported_type() {
         (parameters + &sec1, "accepted"),
         (other.key_pem, "no key in keystore/ matches"),
         (encrypted, "the key is encrypted"),
-        (ed25519.key_pem, "not an ECDSA P-256 private key"),
-        (p384.key_pem, "not an ECDSA P-256 private key"),
-        (pem_block("PRIVATE KEY", &[0x30, 1]), "not an ECDSA P-256 private key"),
+        (ed25519.key_pem.clone(), "no key in keystore/ matches"),
+        (p384.key_pem, "not an ECDSA P-256 or Ed25519 private key"),
+        (pem_block("PRIVATE KEY", &[0x30, 1]), "not an ECDSA P-256 or Ed25519 private key"),
         (one.pem.clone(), "holds no PEM private key"),
         (String::new(), "holds no PEM private key"),
     ];
@@ -120,6 +184,13 @@ fn a_signing_identity_needs_its_own_key_of_a_supported_type() {
         let found = SigningIdentity::from_pem(msp_id("AMSP"), one.pem.as_bytes(), key_pem.as_bytes());
         let found = found.map_or_else(|error| error.to_string(), |_| "accepted".to_owned());
         assert!(found.contains(expected), "{found:?} should hold {expected:?}");
+    }
+    // PKCS#8 version 2, which rcgen writes, and version 1, which Go and OpenSSL write: without the public key behind it.
+    let seed =
+        &ed25519.key_der[ed25519.key_der.windows(4).position(|w| w == [4, 34, 4, 32]).unwrap() + 4..][..32];
+    let version_1 = [&[0x30, 46, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 34, 4, 32], seed].concat();
+    for key_pem in [&ed25519.key_pem, &pem_block("PRIVATE KEY", &version_1)] {
+        SigningIdentity::from_pem(msp_id("AMSP"), ed25519.pem.as_bytes(), key_pem.as_bytes()).unwrap();
     }
     let no_certificate = SigningIdentity::from_pem(msp_id("AMSP"), b"", one.key_pem.as_bytes());
     assert!(matches!(no_certificate, Err(MspError::Certificate { .. })));

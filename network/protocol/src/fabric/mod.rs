@@ -9,6 +9,9 @@ mod gateway;
 mod orderer;
 mod peer;
 
+/// What reads and writes these messages.
+pub use prost::Message;
+
 pub use common::{
     Any, ChannelHeader, Envelope, Header, HeaderType, Payload, RpcStatus, SerializedIdentity,
     SignatureHeader, Status, Timestamp,
