@@ -6,7 +6,8 @@
 use std::path::{Path, PathBuf};
 
 use issuing::{
-    CaProfile, Certificate, CertificateAuthority, KemKeyPair, KemPrivateKey, KemPublicKey, SigningKeyPair,
+    CaProfile, Certificate, CertificateAuthority, KemKeyPair, KemPrivateKey, KemPublicKey, KeyAlgorithm,
+    SigningKeyPair,
 };
 
 use crate::disk::{Access, NewFile, fill_folder, is_readable_by_others, read_if_present, write_if_absent};
@@ -22,29 +23,49 @@ pub struct Authority {
     key: PathBuf,
 }
 
+/// An authority as it is asked for.
+pub struct Wanted<'a> {
+    /// Common name.
+    pub name: &'a str,
+    /// Kind of its key, where it is made.
+    pub algorithm: KeyAlgorithm,
+    /// Whose it is.
+    pub organization: &'a Organization,
+    /// False where it must be there: what it issued before would not hang on a new one.
+    pub may_be_made: bool,
+}
+
+impl Wanted<'_> {
+    fn make(&self, folder: &Path, now_ms: u64) -> Result<CertificateAuthority, Failure> {
+        let profile = CaProfile {
+            common_name: self.name.to_owned(),
+            organization: self.organization.domain.clone(),
+            organizational_unit: self.organization.ca_unit.clone(),
+            subject: self.organization.subject.clone(),
+        };
+        let made = CertificateAuthority::create_for(&profile, self.algorithm, now_ms)?;
+        write_pair(folder, &certificate_name(self.name), &made)?;
+        Ok(made)
+    }
+}
+
 impl Authority {
-    /// Reads the authority `name` in `folder`, or makes it; the second value tells which.
-    pub fn ensure(
-        folder: &Path,
-        name: &str,
-        organization: &Organization,
-        now_ms: u64,
-    ) -> Result<(Self, Outcome), Failure> {
-        let certificate = folder.join(certificate_name(name));
+    /// Reads an authority in `folder`, or makes it; the second value tells which.
+    pub fn ensure(folder: &Path, wanted: &Wanted<'_>, now_ms: u64) -> Result<(Self, Outcome), Failure> {
+        let certificate = folder.join(certificate_name(wanted.name));
         let key = folder.join(AUTHORITY_KEY);
         match (read_if_present(&certificate)?, read_if_present(&key)?) {
-            (None, None) => {
-                let profile = CaProfile {
-                    common_name: name.to_owned(),
-                    organization: organization.domain.clone(),
-                    organizational_unit: organization.ca_unit.clone(),
-                    subject: organization.subject.clone(),
-                };
-                let made = CertificateAuthority::create(&profile, now_ms)?;
-                write_pair(folder, &certificate_name(name), &made)?;
+            (None, None) if wanted.may_be_made => {
+                let made = wanted.make(folder, now_ms)?;
                 let certificate = made.certificate().clone();
                 Ok((Self { certificate, signer: Some(made), key }, Outcome::Made))
             }
+            (None, None) => Err(Failure::Rejected(format!(
+                "{}: is missing, and {} exists already: an organisation is extended by the authority that it has; put \
+                 the certificate and its key ({AUTHORITY_KEY}) back",
+                certificate.display(),
+                wanted.organization.domain
+            ))),
             (Some(certificate_text), Some(key_text)) => {
                 let read = CertificateAuthority::load(&certificate_text, &key_text).map_err(|error| {
                     Failure::Rejected(format!(
@@ -77,6 +98,17 @@ impl Authority {
                 self.key.display()
             ))
         })
+    }
+}
+
+/// Notes a kept certificate whose key is of another kind than the template asks for: both kinds work, side by side too.
+pub fn warn_of_algorithm(path: &Path, certificate: &Certificate, wanted: KeyAlgorithm, report: &mut Report) {
+    let found = certificate.public_key().key_algorithm();
+    if found != wanted {
+        report.warnings.push(format!(
+            "{}: certifies an {found} key, and the template asks for {wanted}; kept",
+            path.display()
+        ));
     }
 }
 

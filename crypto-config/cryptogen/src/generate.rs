@@ -6,24 +6,53 @@
 
 use std::path::{Path, PathBuf};
 
-use issuing::{Certificate, IdentityProfile, PublicKey, SigningKeyPair, SubjectAltName, TlsProfile};
+use issuing::{
+    Certificate, IdentityProfile, KeyAlgorithm, PublicKey, SigningKeyPair, SubjectAltName, TlsProfile,
+};
 
-use crate::authorities::{Authority, check_pair, ensure_kem, lonely_key, read_certificate, warn_if_readable};
+use crate::authorities::{
+    Authority, Wanted, check_pair, ensure_kem, lonely_key, read_certificate, warn_if_readable,
+    warn_of_algorithm,
+};
 use crate::disk::{Access, NewFile, fill_folder, make_folder, read_if_present, write_if_absent};
 use crate::failure::Failure;
 use crate::layout::{self, OrganizationFolder, certificate_name, tls_names};
 use crate::organization::Organization;
 use crate::report::{Outcome, Report};
 
+/// TLS keys and their authorities are on P-256 whatever the template says: browsers, and other clients of a console,
+/// know no Ed25519 certificates, and no TLS certificate enters a verdict.
+const TLS_ALGORITHM: KeyAlgorithm = KeyAlgorithm::Ecdsa;
+
+/// Which of Fabric's two verbs runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// Makes whatever is missing.
+    Generate,
+    /// Adds to the organisations that are there; an authority is made for a new organisation only.
+    Extend,
+}
+
 /// Makes what is missing of `organization` below `output`; `now_ms` dates the new certificates.
-pub fn generate(output: &Path, organization: &Organization, now_ms: u64) -> Result<Report, Failure> {
+pub fn generate(
+    output: &Path,
+    organization: &Organization,
+    verb: Verb,
+    now_ms: u64,
+) -> Result<Report, Failure> {
     let folder = OrganizationFolder::new(output, organization);
+    let may_be_made = verb == Verb::Generate || !folder.is_there();
     let mut report = Report::new(&organization.domain);
-    let (ca, outcome) = Authority::ensure(&folder.ca(), &organization.ca_name, organization, now_ms)?;
-    report.note("ca", outcome);
     let tls_name = format!("tls{}", organization.ca_name);
-    let (tlsca, outcome) = Authority::ensure(&folder.tlsca(), &tls_name, organization, now_ms)?;
-    report.note("tlsca", outcome);
+    let mut authority = |thing: &'static str, place: &Path, name: &str, algorithm: KeyAlgorithm| {
+        let wanted = Wanted { name, algorithm, organization, may_be_made };
+        let (authority, outcome) = Authority::ensure(place, &wanted, now_ms)?;
+        warn_of_algorithm(place, authority.certificate(), algorithm, &mut report);
+        report.note(thing, outcome);
+        Ok::<_, Failure>(authority)
+    };
+    let ca = authority("ca", &folder.ca(), &organization.ca_name, organization.ca_algorithm)?;
+    let tlsca = authority("tlsca", &folder.tlsca(), &tls_name, TLS_ALGORITHM)?;
     let outcome = ensure_kem(&folder.kem(), &mut report)?;
     report.note("kem", outcome);
 
@@ -31,14 +60,16 @@ pub fn generate(output: &Path, organization: &Organization, now_ms: u64) -> Resu
     // Admin is first among the users: without NodeOUs its certificate goes into every other folder.
     for user in &organization.users {
         let place = folder.users().join(&user.common_name);
-        let member = Member { name: &user.common_name, role: user.role, sans: None };
+        let member =
+            Member { name: &user.common_name, role: user.role, algorithm: user.algorithm, sans: None };
         let outcome = work.member(&place, &member)?;
         work.report.note("user", outcome);
     }
     for node in &organization.nodes {
         let place = folder.nodes().join(&node.common_name);
         let role = organization.kind.role();
-        let member = Member { name: &node.common_name, role, sans: Some(&node.sans) };
+        let member =
+            Member { name: &node.common_name, role, algorithm: node.algorithm, sans: Some(&node.sans) };
         let outcome = work.member(&place, &member)?;
         work.report.note(role, outcome);
     }
@@ -52,6 +83,8 @@ pub fn generate(output: &Path, organization: &Organization, now_ms: u64) -> Resu
 struct Member<'a> {
     name: &'a str,
     role: &'static str,
+    /// Kind of its signing key.
+    algorithm: KeyAlgorithm,
     /// Nodes have names under which they serve; users do not serve.
     sans: Option<&'a [SubjectAltName]>,
 }
@@ -71,6 +104,7 @@ struct Pair {
     folder: PathBuf,
     certificate: String,
     key: &'static str,
+    algorithm: KeyAlgorithm,
     /// Folders that are there even when they hold nothing.
     folders: &'static [&'static str],
 }
@@ -102,6 +136,7 @@ impl Work<'_> {
             folder: place.join("msp"),
             certificate: format!("signcerts/{}", certificate_name(member.name)),
             key: layout::SIGNING_KEY,
+            algorithm: member.algorithm,
             folders: &[layout::ADMINS],
         };
         let unit = self.organization.node_ous.then(|| member.role.to_owned());
@@ -133,7 +168,13 @@ impl Work<'_> {
 
     fn tls(&mut self, place: &Path, member: &Member<'_>) -> Result<Outcome, Failure> {
         let (certificate, key) = tls_names(member.sans.is_some());
-        let pair = Pair { folder: place.join("tls"), certificate: certificate.to_owned(), key, folders: &[] };
+        let pair = Pair {
+            folder: place.join("tls"),
+            certificate: certificate.to_owned(),
+            key,
+            algorithm: TLS_ALGORITHM,
+            folders: &[],
+        };
         let sans = member.sans.unwrap_or_default();
         let copies = [Copy::of(layout::TLS_ROOT.to_owned(), self.tlsca.certificate())];
         if let Some(certificate) = self.existing(&pair, &self.tlsca.certificate().clone(), member)? {
@@ -194,6 +235,7 @@ impl Work<'_> {
                 member.name
             )));
         }
+        warn_of_algorithm(&path, &certificate, pair.algorithm, &mut self.report);
         match key_text {
             Some(key_text) => {
                 check_pair(&certificate, &key, &key_text)?;
@@ -214,7 +256,7 @@ impl Work<'_> {
         issue: impl FnOnce(&PublicKey) -> Result<Certificate, Failure>,
         copies: impl FnOnce(&Certificate) -> Vec<Copy>,
     ) -> Result<Certificate, Failure> {
-        let key = SigningKeyPair::generate()?;
+        let key = SigningKeyPair::generate_for(pair.algorithm)?;
         let certificate = issue(key.public_key())?;
         let copies = copies(&certificate);
         let (certificate_pem, key_pem) = (certificate.pem(), key.private_pem());

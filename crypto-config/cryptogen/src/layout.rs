@@ -37,6 +37,11 @@ impl OrganizationFolder {
         Self { root: output.join(half).join(&organization.domain), nodes }
     }
 
+    /// True when the organisation has a folder already.
+    pub fn is_there(&self) -> bool {
+        self.root.is_dir()
+    }
+
     /// The signing authority.
     pub fn ca(&self) -> PathBuf {
         self.root.join("ca")

@@ -21,6 +21,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::{Parser, Subcommand};
 
 use crate::failure::Failure;
+use crate::generate::Verb;
 
 const REJECTED: u8 = 1;
 const FAULT: u8 = 2;
@@ -48,6 +49,20 @@ enum Command {
         /// The folder to fill.
         #[arg(long, value_name = "DIR", default_value = "crypto-config")]
         output: PathBuf,
+    },
+    /// Add to an existing network what the template asks for and its folder does not hold.
+    ///
+    /// Organisations that are not there yet are made whole. Nodes and users that are new in the template are added to the
+    /// others, whose authorities must be there with their keys: none is ever made anew. Nothing that exists is replaced.
+    /// Folders made by Fabric's cryptogen are extended too.
+    #[command(after_long_help = AFTER_HELP)]
+    Extend {
+        /// The template; without it, the one that `cryptogen showtemplate` prints.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// The folder of the existing network.
+        #[arg(long, value_name = "DIR", default_value = "crypto-config")]
+        input: PathBuf,
     },
     /// Print an example of a template.
     Showtemplate,
@@ -82,7 +97,8 @@ fn main() -> ExitCode {
         }
     };
     let done = match arguments.command {
-        Command::Generate { config, output } => generate(config.as_deref(), &output),
+        Command::Generate { config, output } => run(config.as_deref(), &output, Verb::Generate),
+        Command::Extend { config, input } => run(config.as_deref(), &input, Verb::Extend),
         Command::Showtemplate => {
             print!("{}", template::EXAMPLE);
             Ok(())
@@ -101,7 +117,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn generate(config: Option<&Path>, output: &Path) -> Result<(), Failure> {
+fn run(config: Option<&Path>, output: &Path, verb: Verb) -> Result<(), Failure> {
     let (text, origin) = read_template(config)?;
     let rejected = |problem: String| Failure::Rejected(format!("{origin}: {problem}"));
     let template = template::parse(&text).map_err(rejected)?;
@@ -109,7 +125,7 @@ fn generate(config: Option<&Path>, output: &Path) -> Result<(), Failure> {
         .map_err(|problems| Failure::Rejected(format!("{origin}:\n  {}", problems.join("\n  "))))?;
     let _lock = disk::lock(output)?;
     for organization in &organizations {
-        let report = generate::generate(output, organization, now_ms())?;
+        let report = generate::generate(output, organization, verb, now_ms())?;
         println!("{report}");
         for warning in &report.warnings {
             eprintln!("cryptogen: warning: {warning}");

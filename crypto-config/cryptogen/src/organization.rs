@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use issuing::{Subject, SubjectAltName};
+use issuing::{KeyAlgorithm, Subject, SubjectAltName};
 
 use crate::template::{NodeSpec, OrgSpec, Template};
 
@@ -56,6 +56,8 @@ pub struct Organization {
     pub ca_name: String,
     /// Unit that the authorities' certificates state.
     pub ca_unit: Option<String>,
+    /// Kind of the signing authority's key.
+    pub ca_algorithm: KeyAlgorithm,
     /// Where the organisation is.
     pub subject: Subject,
     /// Its nodes.
@@ -71,6 +73,8 @@ pub struct Node {
     pub common_name: String,
     /// The names under which it serves.
     pub sans: Vec<SubjectAltName>,
+    /// Kind of its signing key.
+    pub algorithm: KeyAlgorithm,
 }
 
 /// A user to be made.
@@ -80,6 +84,8 @@ pub struct User {
     pub common_name: String,
     /// `admin` or `client`.
     pub role: &'static str,
+    /// Kind of its signing key.
+    pub algorithm: KeyAlgorithm,
 }
 
 /// Returns the organisations of `template`, or every problem with its place in the template.
@@ -113,7 +119,7 @@ struct Reading<'a> {
 impl Reading<'_> {
     fn organization(mut self, kind: Kind, spec: &OrgSpec) -> Organization {
         self.name("Domain", &spec.domain, COMMON_NAME_LENGTH_MAX);
-        self.algorithms(spec);
+        let algorithm = self.algorithm("", spec.public_key_algorithm.as_ref(), KeyAlgorithm::default());
         let ca_hostname = spec.ca.hostname.clone().unwrap_or_else(|| "ca".to_owned());
         let ca = Fill { hostname: &ca_hostname, domain: &spec.domain };
         let ca_name = self.common_name("CA", &spec.ca, &ca);
@@ -123,16 +129,19 @@ impl Reading<'_> {
             domain: spec.domain.clone(),
             node_ous: spec.enable_node_ous,
             ca_name,
+            ca_algorithm: self.algorithm("CA.", spec.ca.public_key_algorithm.as_ref(), algorithm),
             ca_unit: self.word("CA.OrganizationalUnit", spec.ca.organizational_unit.as_ref()),
             subject: self.subject(&spec.ca),
-            nodes: self.nodes(kind, spec),
-            users: self.users(spec),
+            nodes: self.nodes(kind, spec, algorithm),
+            users: self.users(spec, algorithm),
         }
     }
 
-    fn nodes(&mut self, kind: Kind, spec: &OrgSpec) -> Vec<Node> {
+    fn nodes(&mut self, kind: Kind, spec: &OrgSpec, default: KeyAlgorithm) -> Vec<Node> {
         let mut specs: Vec<(String, NodeSpec)> = Vec::new();
         let template = &spec.template;
+        // Read once, and for a template without nodes too, so that a slip in it is told once.
+        let of_template = self.algorithm("Template.", template.public_key_algorithm.as_ref(), default);
         let hostname = template.hostname.as_deref().unwrap_or("{{.Prefix}}{{.Index}}");
         for i in 0..self.count("Template.Count", template.count) {
             let index = u64::from(template.start) + u64::from(i);
@@ -141,8 +150,12 @@ impl Reading<'_> {
                 [("{{.Prefix}}", kind.role()), ("{{.Index}}", &index), ("{{.Domain}}", &spec.domain)];
             let filled =
                 values.iter().fold(hostname.to_owned(), |text, (key, value)| text.replace(key, value));
-            let counted =
-                NodeSpec { hostname: Some(filled), sans: template.sans.clone(), ..NodeSpec::default() };
+            let counted = NodeSpec {
+                hostname: Some(filled),
+                sans: template.sans.clone(),
+                public_key_algorithm: Some(of_template.to_string()),
+                ..NodeSpec::default()
+            };
             specs.push(("Template".to_owned(), counted));
         }
         for (i, listed) in spec.specs.iter().flatten().enumerate() {
@@ -151,7 +164,7 @@ impl Reading<'_> {
         let mut names = BTreeSet::new();
         let mut nodes = Vec::new();
         for (key, node) in &specs {
-            let node = self.node(key, node, &spec.domain);
+            let node = self.node(key, node, &spec.domain, default);
             if !names.insert(node.common_name.clone()) {
                 self.problem(key, &format!("two nodes are named `{}`", shown(&node.common_name)));
             }
@@ -160,7 +173,7 @@ impl Reading<'_> {
         nodes
     }
 
-    fn node(&mut self, key: &str, spec: &NodeSpec, domain: &str) -> Node {
+    fn node(&mut self, key: &str, spec: &NodeSpec, domain: &str, default: KeyAlgorithm) -> Node {
         let hostname = spec.hostname.clone().unwrap_or_default();
         if spec.hostname.is_none() {
             self.problem(key, "Hostname is missing");
@@ -179,10 +192,12 @@ impl Reading<'_> {
                 Err(error) => self.problem(&format!("{key}.SANS"), &error.to_string()),
             }
         }
-        Node { common_name, sans }
+        let algorithm = self.algorithm(&format!("{key}."), spec.public_key_algorithm.as_ref(), default);
+        Node { common_name, sans, algorithm }
     }
 
-    fn users(&mut self, spec: &OrgSpec) -> Vec<User> {
+    fn users(&mut self, spec: &OrgSpec, default: KeyAlgorithm) -> Vec<User> {
+        let algorithm = self.algorithm("Users.", spec.users.public_key_algorithm.as_ref(), default);
         let mut names = vec!["Admin".to_owned()];
         names.extend((1..=self.count("Users.Count", spec.users.count)).map(|i| format!("User{i}")));
         for (i, user) in spec.users.specs.iter().flatten().enumerate() {
@@ -202,7 +217,7 @@ impl Reading<'_> {
                     format!("`{}` is longer than {COMMON_NAME_LENGTH_MAX} characters", shown(&common_name));
                 self.problem("Users", &text);
             }
-            users.push(User { common_name, role });
+            users.push(User { common_name, role, algorithm });
         }
         users
     }
@@ -264,21 +279,16 @@ impl Reading<'_> {
         count
     }
 
-    fn algorithms(&mut self, spec: &OrgSpec) {
-        let mut stated = vec![
-            ("PublicKeyAlgorithm".to_owned(), &spec.public_key_algorithm),
-            ("CA.PublicKeyAlgorithm".to_owned(), &spec.ca.public_key_algorithm),
-            ("Template.PublicKeyAlgorithm".to_owned(), &spec.template.public_key_algorithm),
-            ("Users.PublicKeyAlgorithm".to_owned(), &spec.users.public_key_algorithm),
-        ];
-        for (i, node) in spec.specs.iter().flatten().enumerate() {
-            stated.push((format!("Specs[{i}].PublicKeyAlgorithm"), &node.public_key_algorithm));
-        }
-        for (key, value) in stated {
-            match value.as_deref() {
-                None | Some("" | "ecdsa") => {}
-                Some("ed25519") => self.problem(&key, "`ed25519` is not supported yet; use `ecdsa`"),
-                Some(other) => self.problem(&key, &format!("`{}` is unknown; use `ecdsa`", shown(other))),
+    /// The kind of key that `place` asks for, or that of the organisation.
+    fn algorithm(&mut self, place: &str, value: Option<&String>, default: KeyAlgorithm) -> KeyAlgorithm {
+        match value.map(String::as_str) {
+            None | Some("") => default,
+            Some("ecdsa") => KeyAlgorithm::Ecdsa,
+            Some("ed25519") => KeyAlgorithm::Ed25519,
+            Some(other) => {
+                let text = format!("`{}` is unknown; use `ecdsa` or `ed25519`", shown(other));
+                self.problem(&format!("{place}PublicKeyAlgorithm"), &text);
+                default
             }
         }
     }

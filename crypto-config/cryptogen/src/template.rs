@@ -45,7 +45,7 @@ pub struct OrgSpec {
     /// Users beside Admin.
     #[serde(default)]
     pub users: UsersSpec,
-    /// Kind of all keys of the organisation.
+    /// Kind of the organisation's signing keys, where the parts below do not say otherwise: `ecdsa` or `ed25519`.
     #[serde(default)]
     pub public_key_algorithm: Option<String>,
 }
@@ -73,7 +73,7 @@ pub struct NodeSpec {
     /// Further names and addresses under which the node is reached.
     #[serde(rename = "SANS")]
     pub sans: Option<Vec<String>>,
-    /// Kind of the node's keys.
+    /// Kind of the node's or authority's signing key.
     pub public_key_algorithm: Option<String>,
 }
 
@@ -90,7 +90,7 @@ pub struct NodeTemplate {
     /// Further names and addresses of each.
     #[serde(rename = "SANS")]
     pub sans: Option<Vec<String>>,
-    /// Kind of the nodes' keys.
+    /// Kind of the nodes' signing keys.
     pub public_key_algorithm: Option<String>,
 }
 
@@ -102,7 +102,7 @@ pub struct UsersSpec {
     pub count: u32,
     /// Users with names of their own.
     pub specs: Option<Vec<UserSpec>>,
-    /// Kind of the users' keys.
+    /// Kind of the users' signing keys.
     pub public_key_algorithm: Option<String>,
 }
 

@@ -26,15 +26,17 @@ impl Place {
     }
 
     fn command(&self) -> Command {
+        self.command_of("generate", "--output")
+    }
+
+    fn command_of(&self, verb: &str, folder: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cryptogen"));
-        command.current_dir(self.folder.path()).args([
-            "generate",
-            "--config",
-            "template.yaml",
-            "--output",
-            "out",
-        ]);
+        command.current_dir(self.folder.path()).args([verb, "--config", "template.yaml", folder, "out"]);
         command
+    }
+
+    fn extend(&self) -> Output {
+        self.command_of("extend", "--input").output().unwrap()
     }
 
     fn run(&self) -> Output {
@@ -217,6 +219,149 @@ fn a_grown_template_adds_without_touching_what_is_there() {
 }
 
 #[test]
+fn extend_adds_to_what_is_there_and_makes_whole_organisations_that_are_not() {
+    let place = Place::new(SMALL);
+    place.succeed();
+    let before = tree(&place.out());
+    let grown = SMALL.replace("{Count: 1", "{Count: 2");
+    let other = grown.replace("PeerOrgs:\n", "").replace("o.com", "new.com").replace("Name: O", "Name: N");
+    place.write(&format!("{grown}{other}"));
+    let output = place.extend();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(
+        String::from_utf8(output.stdout).unwrap(),
+        "o.com: made 1 user, 1 peer; kept ca, tlsca, kem, 2 users, 1 peer, msp\n\
+         new.com: made ca, tlsca, kem, 3 users, 2 peers, msp; kept nothing\n"
+    );
+    let after = tree(&place.out());
+    assert!(before.iter().all(|(name, text)| after.get(name) == Some(text)), "what was there is as it was");
+    assert!(after.contains_key("peerOrganizations/o.com/peers/peer1.o.com/msp/keystore/priv_sk"));
+    let again = place.extend();
+    assert_eq!(String::from_utf8(again.stdout).unwrap().matches("made nothing").count(), 2);
+    assert_eq!(tree(&place.out()), after);
+}
+
+#[test]
+fn extend_makes_no_new_authority_for_an_organisation_that_is_there() {
+    let grown = SMALL.replace("Users: {Count: 1}", "Users: {Count: 2}");
+    for (authority, folder) in [("ca/ca.o.com-cert.pem", "ca"), ("tlsca/tlsca.o.com-cert.pem", "tlsca")] {
+        let place = Place::new(SMALL);
+        place.succeed();
+        place.write(&grown);
+        fs::remove_dir_all(place.organization().join(folder)).unwrap();
+        let before = tree(&place.out());
+        let output = place.extend();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{error}");
+        assert!(error.contains(&format!("{authority}: is missing, and o.com exists already")), "{error}");
+        assert!(error.contains("put the certificate and its key (priv_sk) back"), "{error}");
+        assert_eq!(tree(&place.out()), before, "{folder}");
+    }
+    // The certificate alone does for a look, and not for issuing: Fabric would write certificates that nobody signed.
+    let place = Place::new(SMALL);
+    place.succeed();
+    fs::remove_file(place.organization().join("ca/priv_sk")).unwrap();
+    assert!(place.extend().status.success());
+    place.write(&grown);
+    let error = String::from_utf8(place.extend().stderr).unwrap();
+    assert!(error.contains("ca/priv_sk: is missing, and `User2@o.com` is to be issued with it"), "{error}");
+}
+
+#[test]
+fn an_organisation_made_by_fabric_is_extended_without_its_files_being_touched() {
+    let sample = shared().join("data/fabric-crypto/trees");
+    if !sample.is_dir() {
+        println!("DATA ABSENT: data/fabric-crypto/trees");
+        return;
+    }
+    for (name, roles) in [("nodeous", "true"), ("default", "false")] {
+        let template = format!(
+            "PeerOrgs:\n  - Name: Org1\n    Domain: org1.example.com\n    EnableNodeOUs: {roles}\n    \
+             Template: {{Count: 1, SANS: [localhost, 127.0.0.1]}}\n    Users: {{Count: 1}}\n"
+        );
+        let place = Place::new(&template);
+        let from = sample.join(name).join("peerOrganizations/org1.example.com");
+        let organization = place.out().join("peerOrganizations/org1.example.com");
+        for (path, text) in tree(&from) {
+            match text {
+                None => fs::create_dir_all(organization.join(path)).unwrap(),
+                Some(text) => {
+                    fs::create_dir_all(organization.join(&path).parent().unwrap()).unwrap();
+                    fs::write(organization.join(&path), text).unwrap();
+                }
+            }
+        }
+        let before = tree(&organization);
+        let output = place.extend();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{name}: {told}");
+        let after = tree(&organization);
+        assert!(before.iter().all(|(path, text)| after.get(path) == Some(text)), "{name}");
+        assert!(after.contains_key("kem/public.pem"), "{name}");
+        // The sample has no keys, so nothing can be issued; that is what a second user meets.
+        place.write(&template.replace("Users: {Count: 1}", "Users: {Count: 2}"));
+        let error = String::from_utf8(place.extend().stderr).unwrap();
+        assert!(error.contains("ca/priv_sk: is missing, and `User2@org1.example.com`"), "{name}: {error}");
+    }
+}
+
+#[test]
+fn keys_are_of_the_kind_that_the_template_asks_for_and_kept_ones_are_warned_of() {
+    let openssl = |arguments: &[&str]| Command::new("openssl").args(arguments).output();
+    if openssl(&["version"]).is_err() {
+        println!("DATA ABSENT: the openssl command line");
+        return;
+    }
+    let place = Place::new(&SMALL.replace("Users:", "PublicKeyAlgorithm: ed25519\n    Users:"));
+    place.succeed();
+    let path = |name: &str| place.organization().join(name).to_str().unwrap().to_owned();
+    let table: [(&str, &str, &str, &str); 4] = [
+        // authority, certificate, kind of its key, kind of the signature on it
+        ("ca/ca.o.com-cert.pem", "ca/ca.o.com-cert.pem", "ED25519", "ED25519"),
+        (
+            "ca/ca.o.com-cert.pem",
+            "peers/peer0.o.com/msp/signcerts/peer0.o.com-cert.pem",
+            "ED25519",
+            "ED25519",
+        ),
+        (
+            "ca/ca.o.com-cert.pem",
+            "users/User1@o.com/msp/signcerts/User1@o.com-cert.pem",
+            "ED25519",
+            "ED25519",
+        ),
+        (
+            "tlsca/tlsca.o.com-cert.pem",
+            "peers/peer0.o.com/tls/server.crt",
+            "id-ecPublicKey",
+            "ecdsa-with-SHA256",
+        ),
+    ];
+    for (authority, leaf, key, signature) in table {
+        let verified =
+            openssl(&["verify", "-x509_strict", "-CAfile", &path(authority), &path(leaf)]).unwrap();
+        assert!(verified.status.success(), "{leaf}: {verified:?}");
+        let text = openssl(&["x509", "-noout", "-text", "-in", &path(leaf)]).unwrap();
+        let text = String::from_utf8(text.stdout).unwrap();
+        assert!(text.contains(&format!("Public Key Algorithm: {key}")), "{leaf}: {text}");
+        assert!(text.contains(&format!("Signature Algorithm: {signature}")), "{leaf}: {text}");
+    }
+    let key = openssl(&["pkey", "-noout", "-text", "-in", &path("users/User1@o.com/msp/keystore/priv_sk")]);
+    assert!(String::from_utf8(key.unwrap().stdout).unwrap().contains("ED25519 Private-Key"));
+
+    let before = tree(&place.out());
+    place.write(SMALL);
+    let output = place.run();
+    let warnings = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && tree(&place.out()) == before, "{warnings}");
+    assert_eq!(
+        warnings.matches("certifies an ed25519 key, and the template asks for ecdsa; kept").count(),
+        4,
+        "{warnings}"
+    );
+}
+
+#[test]
 fn whatever_can_be_made_again_is_made_again_and_nothing_else_changes() {
     for roles in ["true", "false"] {
         let place = Place::new(&SMALL.replace("true", roles));
@@ -386,8 +531,11 @@ fn the_command_line_has_its_exit_codes_and_teaches() {
     fs::write(folder.path().join("bad.yaml"), "PeerOrgs:\n  - Nmae: x\n").unwrap();
     fs::write(folder.path().join("file"), "in the way").unwrap();
     fs::write(folder.path().join("good.yaml"), SMALL).unwrap();
-    let table: [(&[&str], i32, &str); 10] = [
+    let table: [(&[&str], i32, &str); 13] = [
         (&["version"], 0, "cryptogen "),
+        (&["extend", "--help"], 0, "--input <DIR>"),
+        (&["extend", "--output", "x"], 64, "--output"),
+        (&["extend", "--config", "absent.yaml"], 2, "absent.yaml: cannot read the template"),
         (&["showtemplate"], 0, "PeerOrgs:"),
         (&["--help"], 0, "OrdererOrgs:"),
         (&["generate", "--help"], 0, "EnableNodeOUs: true"),

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::extensions::{Purpose, authority_key_identifier, subject_alt_names, subject_key_identifier};
 use crate::subject::Naming;
-use crate::{Certificate, IssuingError, PublicKey, SigningKeyPair, Subject, SubjectAltName};
+use crate::{Certificate, IssuingError, KeyAlgorithm, PublicKey, SigningKeyPair, Subject, SubjectAltName};
 
 const MINUTE_MS: u64 = 60_000;
 const BACKDATED_SECONDS: i64 = 5 * 60;
@@ -60,12 +60,24 @@ pub struct CertificateAuthority {
 }
 
 impl CertificateAuthority {
-    /// Returns a new authority with a fresh key and a self-signed certificate.
+    /// Returns a new authority with a fresh key on P-256 and a self-signed certificate.
     ///
     /// # Errors
     /// [`IssuingError::UnfitName`], [`IssuingError::TimeOutOfRange`], or a failure of the libraries.
     pub fn create(profile: &CaProfile, now_ms: u64) -> Result<Self, IssuingError> {
-        let key = SigningKeyPair::generate()?;
+        Self::create_for(profile, KeyAlgorithm::Ecdsa, now_ms)
+    }
+
+    /// Returns a new authority with a fresh key of that kind and a self-signed certificate.
+    ///
+    /// # Errors
+    /// As [`CertificateAuthority::create`].
+    pub fn create_for(
+        profile: &CaProfile,
+        algorithm: KeyAlgorithm,
+        now_ms: u64,
+    ) -> Result<Self, IssuingError> {
+        let key = SigningKeyPair::generate_for(algorithm)?;
         let name = profile.subject.named(&Naming {
             common_name: &profile.common_name,
             organization: Some(&profile.organization),

@@ -21,10 +21,7 @@ const SUBJECT_KEY_IDENTIFIER: &[u8] = &[0x55, 0x1d, 0x0e];
 const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
 const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 0x13];
 
-/// ecdsa-with-SHA256, the only algorithm by which our authorities sign.
-const ECDSA_WITH_SHA256: &[u8] = &[0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02];
-
-/// A certificate over a P-256 key.
+/// A certificate over a P-256 or Ed25519 key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Certificate {
     der: Vec<u8>,
@@ -48,7 +45,7 @@ impl Certificate {
     ///
     /// # Errors
     /// [`IssuingError::TooLong`], [`IssuingError::NotPem`], [`IssuingError::Malformed`], or
-    /// [`IssuingError::UnsupportedKey`] when the certified key is not on P-256.
+    /// [`IssuingError::UnsupportedKey`] when the certified key is of another kind.
     pub fn from_pem(text: &str) -> Result<Self, IssuingError> {
         Self::from_der(&armor::open(text, "certificate", armor::CERTIFICATE)?)
     }
@@ -120,8 +117,8 @@ impl Certificate {
     pub fn check_issued_by(&self, authority: &Certificate) -> Result<(), IssuingError> {
         let detail = if self.issuer != authority.subject {
             "its issuer has another name"
-        } else if self.signature_algorithm != ECDSA_WITH_SHA256 {
-            "it is not signed by ECDSA with SHA-256"
+        } else if self.signature_algorithm != authority.public_key.signature_algorithm() {
+            "its issuer's key is of another kind than its signature"
         } else if !authority.public_key.verifies(&self.signed_part, &self.signature) {
             "its issuer has the same name, but another key"
         } else {

@@ -1,7 +1,7 @@
 //! Makes the keys and certificates by which organisations, nodes and users are known.
 //!
 //! Decides what stands in every certificate of a Consilium network: the contents are those that Hyperledger
-//! Fabric's `cryptogen` writes (ECDSA P-256, SHA-256, ten years), so that either side reads the other's folders.
+//! Fabric's `cryptogen` writes (ECDSA P-256 with SHA-256 or Ed25519, ten years), so that either side reads the other's folders.
 //! It is the one pure crate that may draw random numbers; the time comes in as an argument, and bytes come in and
 //! go out as PEM text. It never touches a file, never asks a clock and never judges whether somebody may act:
 //! that is `msp`'s part.
@@ -17,6 +17,7 @@ mod der;
 mod error;
 mod extensions;
 mod kem;
+mod public_key;
 mod signing_key;
 mod subject;
 
@@ -25,5 +26,6 @@ pub use certificate::Certificate;
 pub use error::IssuingError;
 pub use extensions::SubjectAltName;
 pub use kem::{KemKeyPair, KemPrivateKey, KemPublicKey};
-pub use signing_key::{PublicKey, SigningKeyPair};
+pub use public_key::{KeyAlgorithm, PublicKey};
+pub use signing_key::SigningKeyPair;
 pub use subject::Subject;

@@ -1,112 +1,59 @@
-//! ECDSA keys on P-256: the keys of certificates, of TLS, and of authorities.
+//! Keys that sign: of identities, of TLS, and of authorities.
 //!
-//! Private keys are PKCS#8 PEM, as Fabric's `priv_sk` is; they are wiped when dropped and never printed.
-//! Signatures are DER with the lower of the two possible `s`, which is the only form that Fabric and Consilium
-//! accept in messages; certificates carry it too, so that no reader has to rewrite one before comparing it.
+//! Private keys are PKCS#8 PEM, as Fabric's `priv_sk` is (version 1 for Ed25519, which Go and OpenSSL write and all read);
+//! they are wiped when dropped and never printed. ECDSA signatures are DER with the lower of the two possible `s`, which
+//! is the only form that Fabric and Consilium accept in messages; certificates carry it too, so that no reader has to
+//! rewrite one before comparing it.
 
 use std::fmt;
 
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, ParsedPublicKey,
-};
-use rcgen::{PKCS_ECDSA_P256_SHA256, PublicKeyData, SignatureAlgorithm, SigningKey};
-use sha2::{Digest, Sha256};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair};
+use rcgen::{PublicKeyData, SignatureAlgorithm, SigningKey};
 use zeroize::Zeroizing;
 
-use crate::IssuingError;
 use crate::armor;
 use crate::der::{INTEGER, SEQUENCE, element};
+use crate::{IssuingError, KeyAlgorithm, PublicKey};
 
-/// Length of an uncompressed point: 0x04, x, y.
-const POINT_LENGTH: usize = 65;
-/// SubjectPublicKeyInfo of a P-256 key up to the point: id-ecPublicKey, prime256v1, BIT STRING.
-const SPKI_PREFIX: [u8; 26] = [
-    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86,
-    0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
-];
 /// Order of the group of P-256 (SEC 2, 2.4.2), big-endian.
 const ORDER: [u8; 32] = [
     0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc,
     0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
 ];
 
-/// A public key on P-256, known to be a point of the curve.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct PublicKey {
-    point: [u8; POINT_LENGTH],
-}
-
-impl PublicKey {
-    /// Returns the key that a DER SubjectPublicKeyInfo holds.
-    ///
-    /// # Errors
-    /// [`IssuingError::UnsupportedKey`] for any other algorithm or form, or a point that is not on the curve.
-    pub fn from_spki_der(spki: &[u8]) -> Result<Self, IssuingError> {
-        let unsupported = IssuingError::UnsupportedKey {
-            what: "public key",
-            needed: "an ECDSA key on P-256 with an uncompressed point",
-        };
-        let Some(point) = spki.strip_prefix(SPKI_PREFIX.as_slice()).and_then(|rest| rest.try_into().ok())
-        else {
-            return Err(unsupported);
-        };
-        let key = Self { point };
-        if ParsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, key.point).is_err() {
-            return Err(unsupported);
-        }
-        Ok(key)
-    }
-
-    /// Returns the DER SubjectPublicKeyInfo; its SHA-256 is the PoI of whoever holds the key.
-    pub fn spki_der(&self) -> Vec<u8> {
-        [SPKI_PREFIX.as_slice(), &self.point].concat()
-    }
-
-    /// Returns the key identifier of our authorities: SHA-256 of the uncompressed point, 32 bytes as in Fabric.
-    pub fn key_identifier(&self) -> [u8; 32] {
-        Sha256::digest(self.point).into()
-    }
-
-    /// True when `signature` (DER) over `message` was made with this key.
-    pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        ParsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, self.point)
-            .is_ok_and(|key| key.verify_sig(message, signature).is_ok())
-    }
-}
-
-impl fmt::Debug for PublicKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c, d, ..] = self.key_identifier();
-        write!(f, "PublicKey({a:02x}{b:02x}{c:02x}{d:02x}..)")
-    }
-}
-
-impl PublicKeyData for PublicKey {
-    fn der_bytes(&self) -> &[u8] {
-        &self.point
-    }
-
-    fn algorithm(&self) -> &'static SignatureAlgorithm {
-        &PKCS_ECDSA_P256_SHA256
-    }
-}
-
-/// A private key on P-256 with its public key.
+/// A private key with its public key.
 pub struct SigningKeyPair {
-    pair: EcdsaKeyPair,
+    pair: Pair,
     pkcs8: Zeroizing<Vec<u8>>,
     public: PublicKey,
 }
 
+enum Pair {
+    P256(EcdsaKeyPair),
+    Ed25519(Ed25519KeyPair),
+}
+
 impl SigningKeyPair {
-    /// Returns a fresh pair.
+    /// Returns a fresh pair on P-256: what TLS, which browsers speak too, always has.
     ///
     /// # Errors
     /// [`IssuingError::Library`] when the system gives no random numbers.
     pub fn generate() -> Result<Self, IssuingError> {
-        let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
-            .map_err(|_| IssuingError::Library { action: "draw a signing key" })?;
+        Self::generate_for(KeyAlgorithm::Ecdsa)
+    }
+
+    /// Returns a fresh pair of that kind.
+    ///
+    /// # Errors
+    /// [`IssuingError::Library`] when the system gives no random numbers.
+    pub fn generate_for(algorithm: KeyAlgorithm) -> Result<Self, IssuingError> {
+        let random = SystemRandom::new();
+        let document = match algorithm {
+            KeyAlgorithm::Ecdsa => EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random),
+            KeyAlgorithm::Ed25519 => Ed25519KeyPair::generate_pkcs8v1(&random),
+        };
+        let document = document.map_err(|_| IssuingError::Library { action: "draw a signing key" })?;
         Self::from_pkcs8(Zeroizing::new(document.as_ref().to_vec()))
     }
 
@@ -119,15 +66,12 @@ impl SigningKeyPair {
     }
 
     fn from_pkcs8(pkcs8: Zeroizing<Vec<u8>>) -> Result<Self, IssuingError> {
-        let unsupported =
-            IssuingError::UnsupportedKey { what: "private key", needed: "an ECDSA key on P-256 in PKCS#8" };
-        let Ok(pair) = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &pkcs8) else {
-            return Err(unsupported);
-        };
-        let Ok(point) = pair.public_key().as_ref().try_into() else {
-            return Err(unsupported);
-        };
-        Ok(Self { pair, pkcs8, public: PublicKey { point } })
+        let (pair, public) =
+            p256(&pkcs8).or_else(|| ed25519(&pkcs8)).ok_or(IssuingError::UnsupportedKey {
+                what: "private key",
+                needed: "an ECDSA key on P-256, or an Ed25519 key, in PKCS#8",
+            })?;
+        Ok(Self { pair, pkcs8, public })
     }
 
     /// Returns the private key as PKCS#8 PEM, wiped when dropped.
@@ -140,13 +84,32 @@ impl SigningKeyPair {
         &self.public
     }
 
-    /// Returns the DER signature over SHA-256 of `message`, with the lower `s`.
-    fn low_s_signature(&self, message: &[u8]) -> Option<Vec<u8>> {
-        let fixed = self.pair.sign(&SystemRandom::new(), message).ok()?;
-        let (r, s) = fixed.as_ref().split_at_checked(32)?;
-        let s = lower_half(s.try_into().ok()?);
-        Some(element(SEQUENCE, &[integer(r), integer(&s)].concat()))
+    fn signature(&self, message: &[u8]) -> Option<Vec<u8>> {
+        match &self.pair {
+            Pair::P256(pair) => low_s_signature(pair, message),
+            Pair::Ed25519(pair) => pair.try_sign(message).ok().map(|signature| signature.as_ref().to_vec()),
+        }
     }
+}
+
+fn p256(pkcs8: &[u8]) -> Option<(Pair, PublicKey)> {
+    let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8).ok()?;
+    let public = PublicKey::p256(pair.public_key().as_ref())?;
+    Some((Pair::P256(pair), public))
+}
+
+fn ed25519(pkcs8: &[u8]) -> Option<(Pair, PublicKey)> {
+    let pair = Ed25519KeyPair::from_pkcs8(pkcs8).ok()?;
+    let public = PublicKey::ed25519(pair.public_key().as_ref())?;
+    Some((Pair::Ed25519(pair), public))
+}
+
+/// Returns the DER signature over SHA-256 of `message`, with the lower `s`.
+fn low_s_signature(pair: &EcdsaKeyPair, message: &[u8]) -> Option<Vec<u8>> {
+    let fixed = pair.sign(&SystemRandom::new(), message).ok()?;
+    let (r, s) = fixed.as_ref().split_at_checked(32)?;
+    let s = lower_half(s.try_into().ok()?);
+    Some(element(SEQUENCE, &[integer(r), integer(&s)].concat()))
 }
 
 impl fmt::Debug for SigningKeyPair {
@@ -167,7 +130,7 @@ impl PublicKeyData for SigningKeyPair {
 
 impl SigningKey for SigningKeyPair {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
-        self.low_s_signature(message).ok_or(rcgen::Error::RemoteKeyError)
+        self.signature(message).ok_or(rcgen::Error::RemoteKeyError)
     }
 }
 
@@ -199,13 +162,38 @@ mod tests {
 
     #[test]
     fn a_pair_survives_its_pem_and_shows_nothing_of_it() {
-        let pair = SigningKeyPair::generate().unwrap();
-        let pem = pair.private_pem();
-        let read = SigningKeyPair::from_pem(&pem).unwrap();
-        assert_eq!(read.public_key(), pair.public_key());
-        assert!(pem.starts_with("-----BEGIN PRIVATE KEY-----\n"));
-        let shown = format!("{pair:?}");
-        assert!(shown.len() < 80 && shown.contains("PublicKey("), "{shown}");
+        for algorithm in [KeyAlgorithm::Ecdsa, KeyAlgorithm::Ed25519] {
+            let pair = SigningKeyPair::generate_for(algorithm).unwrap();
+            let pem = pair.private_pem();
+            let read = SigningKeyPair::from_pem(&pem).unwrap();
+            assert_eq!(read.public_key(), pair.public_key());
+            assert_eq!(read.public_key().key_algorithm(), algorithm);
+            assert_eq!(PublicKey::from_spki_der(&pair.public_key().spki_der()).unwrap(), *pair.public_key());
+            assert!(pem.starts_with("-----BEGIN PRIVATE KEY-----\n"));
+            let shown = format!("{pair:?}");
+            assert!(shown.len() < 80 && shown.contains("PublicKey("), "{shown}");
+        }
+    }
+
+    #[test]
+    fn an_ed25519_signature_has_64_bytes_and_is_this_keys_alone() {
+        let pair = SigningKeyPair::generate_for(KeyAlgorithm::Ed25519).unwrap();
+        let (other, p256) = (
+            SigningKeyPair::generate_for(KeyAlgorithm::Ed25519).unwrap(),
+            SigningKeyPair::generate().unwrap(),
+        );
+        let signature = pair.sign(b"message").unwrap();
+        assert_eq!(signature.len(), 64);
+        assert!(pair.public_key().verifies(b"message", &signature));
+        let rows = [
+            (pair.public_key(), &b"massage"[..], &signature[..]),
+            (pair.public_key(), b"message", &signature[..63]),
+            (other.public_key(), b"message", &signature),
+            (p256.public_key(), b"message", &signature),
+        ];
+        for (key, message, signature) in rows {
+            assert!(!key.verifies(message, signature), "{key:?}");
+        }
     }
 
     #[test]
@@ -252,14 +240,21 @@ mod tests {
 
     #[test]
     fn keys_of_another_kind_are_refused_by_name() {
-        let mut off_curve = SigningKeyPair::generate().unwrap().public_key().spki_der();
+        let spki_of = |algorithm| SigningKeyPair::generate_for(algorithm).unwrap().public_key().spki_der();
+        let mut off_curve = spki_of(KeyAlgorithm::Ecdsa);
         off_curve[40] ^= 1;
-        let ed25519 =
-            [&[0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00][..], &[9; 32]]
-                .concat();
-        for spki in [off_curve, ed25519, vec![], SPKI_PREFIX.to_vec()] {
-            let error = PublicKey::from_spki_der(&spki).unwrap_err().to_string();
-            assert!(error.contains("P-256"), "{error}");
+        // The neutral point: anybody can sign for it.
+        let mut small_order = spki_of(KeyAlgorithm::Ed25519);
+        small_order[12..].fill(0);
+        small_order[12] = 1;
+        let x25519 = {
+            let mut spki = spki_of(KeyAlgorithm::Ed25519);
+            spki[8] = 0x6e;
+            spki
+        };
+        for spki in [&off_curve[..], &small_order, &x25519, &[], &off_curve[..26], &x25519[..12]] {
+            let error = PublicKey::from_spki_der(spki).unwrap_err().to_string();
+            assert!(error.contains("P-256") && error.contains("Ed25519"), "{error}");
         }
         let not_a_key = armor::close(&[1, 2, 3], armor::PRIVATE_KEY);
         assert!(SigningKeyPair::from_pem(&not_a_key).unwrap_err().to_string().contains("P-256"));

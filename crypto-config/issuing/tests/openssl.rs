@@ -8,7 +8,7 @@ use std::process::Command;
 
 use issuing::{
     CaProfile, Certificate, CertificateAuthority, IdentityProfile, KemKeyPair, KemPrivateKey, KemPublicKey,
-    SigningKeyPair, Subject, SubjectAltName, TlsProfile,
+    KeyAlgorithm, SigningKeyPair, Subject, SubjectAltName, TlsProfile,
 };
 
 /// The moment at which the sample was made, so that even the dates agree: 2026-11-22 07:24:00 UTC.
@@ -224,6 +224,44 @@ fn openssl_and_we_read_each_others_signing_keys() {
     let arguments = ["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", &file];
     assert!(openssl(&arguments).unwrap().0);
     SigningKeyPair::from_pem(&std::fs::read_to_string(&file).unwrap()).unwrap();
+}
+
+#[test]
+fn openssl_and_we_read_each_others_ed25519_keys_and_it_verifies_our_chain() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let ours = SigningKeyPair::generate_for(KeyAlgorithm::Ed25519).unwrap();
+    std::fs::write(path("key"), ours.private_pem().as_bytes()).unwrap();
+    let Some((done, text)) = openssl(&["pkey", "-in", &path("key"), "-noout", "-text"]) else { return };
+    assert!(done && text.contains("ED25519 Private-Key"), "{text}");
+    assert!(openssl(&["genpkey", "-algorithm", "ED25519", "-out", &path("theirs")]).unwrap().0);
+    let theirs = SigningKeyPair::from_pem(&std::fs::read_to_string(path("theirs")).unwrap()).unwrap();
+    assert_eq!(theirs.public_key().key_algorithm(), KeyAlgorithm::Ed25519);
+
+    let profile = CaProfile {
+        common_name: "ca.org1.example.com".to_owned(),
+        organization: "org1.example.com".to_owned(),
+        organizational_unit: None,
+        subject: Subject::default(),
+    };
+    let ca = CertificateAuthority::create_for(&profile, KeyAlgorithm::Ed25519, NOW_MS).unwrap();
+    let profile = IdentityProfile {
+        name: "peer0".to_owned(),
+        organizational_unit: Some("peer".to_owned()),
+        subject: Subject::default(),
+    };
+    std::fs::write(path("ca"), ca.certificate().pem()).unwrap();
+    let at = (NOW_MS / 1000).to_string();
+    for key in [&ours, &theirs, &SigningKeyPair::generate().unwrap()] {
+        let leaf = ca.issue_identity(&profile, key.public_key(), NOW_MS).unwrap();
+        std::fs::write(path("leaf"), leaf.pem()).unwrap();
+        let (done, text) =
+            openssl(&["verify", "-x509_strict", "-attime", &at, "-CAfile", &path("ca"), &path("leaf")])
+                .unwrap();
+        assert!(done, "{text}");
+        let (_, text) = openssl(&["x509", "-noout", "-text", "-in", &path("leaf")]).unwrap();
+        assert!(text.contains("Signature Algorithm: ED25519"), "{text}");
+    }
 }
 
 #[test]

@@ -78,10 +78,40 @@ fn names_are_filled_in_as_by_fabric() {
 }
 
 #[test]
+fn the_kind_of_a_key_is_that_of_its_part_or_else_the_organisations() {
+    use KeyAlgorithm::{Ecdsa, Ed25519};
+    let rest = "Template: {Count: 1, PublicKeyAlgorithm: T}\n    Specs: [{Hostname: a, PublicKeyAlgorithm: S}]\n    \
+                Users: {Count: 1, PublicKeyAlgorithm: U}\n    CA: {PublicKeyAlgorithm: C}\n    PublicKeyAlgorithm: O";
+    let rows = [
+        // organisation, authority, counted node, listed node, users; then what they come to, without the organisation
+        (["", "", "", "", ""], [Ecdsa, Ecdsa, Ecdsa, Ecdsa]),
+        (["ecdsa", "", "", "", ""], [Ecdsa, Ecdsa, Ecdsa, Ecdsa]),
+        (["ed25519", "", "", "", ""], [Ed25519, Ed25519, Ed25519, Ed25519]),
+        (["ed25519", "ecdsa", "", "", ""], [Ecdsa, Ed25519, Ed25519, Ed25519]),
+        (["ed25519", "", "ecdsa", "", ""], [Ed25519, Ecdsa, Ed25519, Ed25519]),
+        (["ed25519", "", "", "ecdsa", ""], [Ed25519, Ed25519, Ecdsa, Ed25519]),
+        (["ed25519", "", "", "", "ecdsa"], [Ed25519, Ed25519, Ed25519, Ecdsa]),
+        (["", "", "ed25519", "", "ed25519"], [Ecdsa, Ed25519, Ecdsa, Ed25519]),
+    ];
+    for (written, verdict) in rows {
+        let mut text = rest.to_owned();
+        for (letter, value) in ["O", "C", "T", "S", "U"].iter().zip(written) {
+            text = text.replace(&format!("Algorithm: {letter}"), &format!("Algorithm: '{value}'"));
+        }
+        let all = accepted(&format!("PeerOrgs:\n  - Name: O\n    Domain: o.com\n    {text}\n"));
+        let organization = &all[0];
+        let (nodes, users) = (&organization.nodes, &organization.users);
+        let found = [organization.ca_algorithm, nodes[0].algorithm, nodes[1].algorithm, users[0].algorithm];
+        assert_eq!(found, verdict, "{written:?}");
+        assert!(users.iter().all(|user| user.algorithm == verdict[3]));
+    }
+}
+
+#[test]
 fn a_template_that_cannot_be_made_is_refused_with_its_place_and_reason() {
     let long = "x".repeat(64);
     let long_host = format!("Specs: [{{Hostname: {long}}}]");
-    let table: [(&str, &[&str]); 22] = [
+    let table: [(&str, &[&str]); 25] = [
         ("Domian: x", &["unknown field `Domian`", "line 4", "PeerOrgs[0]"]),
         ("EnableNodeOus: true", &["unknown field `EnableNodeOus`", "EnableNodeOUs"]),
         ("Specs: [{Hostname: a, Sans: [b]}]", &["unknown field `Sans`", "line 4"]),
@@ -102,8 +132,14 @@ fn a_template_that_cannot_be_made_is_refused_with_its_place_and_reason() {
         ("Users: {Count: 1, Specs: [{Name: User1}]}", &["two users are named `User1`"]),
         ("Users: {Specs: [{Name: Admin}]}", &["two users are named `Admin`"]),
         ("CA: {CommonName: 'ca/..'}", &["CA.CommonName: `ca/..` may hold only"]),
-        ("PublicKeyAlgorithm: ed25519", &["PublicKeyAlgorithm: `ed25519` is not supported yet"]),
-        ("PublicKeyAlgorithm: rsa", &["PublicKeyAlgorithm: `rsa` is unknown; use `ecdsa`"]),
+        ("PublicKeyAlgorithm: rsa", &["(O): PublicKeyAlgorithm: `rsa` is unknown; use `ecdsa` or `ed25519`"]),
+        ("CA: {PublicKeyAlgorithm: ED25519}", &["(O): CA.PublicKeyAlgorithm: `ED25519` is unknown"]),
+        ("Template: {PublicKeyAlgorithm: x}", &["(O): Template.PublicKeyAlgorithm: `x` is unknown"]),
+        ("Users: {PublicKeyAlgorithm: x}", &["(O): Users.PublicKeyAlgorithm: `x` is unknown"]),
+        (
+            "Specs: [{Hostname: a, PublicKeyAlgorithm: x}]",
+            &["(O): Specs[0].PublicKeyAlgorithm: `x` is unknown"],
+        ),
     ];
     for (line, verdict) in table {
         let found = problems(&format!("PeerOrgs:\n  - Name: O\n    Domain: o.com\n    {line}\n"));

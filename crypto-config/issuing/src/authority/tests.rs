@@ -8,13 +8,17 @@ use super::*;
 const NOW_MS: u64 = 1_795_332_240_000; // 2026-11-22 07:24:00 UTC
 
 fn authority(name: &str) -> CertificateAuthority {
+    authority_of(name, KeyAlgorithm::Ecdsa)
+}
+
+fn authority_of(name: &str, algorithm: KeyAlgorithm) -> CertificateAuthority {
     let profile = CaProfile {
         common_name: name.to_owned(),
         organization: "org1.example.com".to_owned(),
         organizational_unit: None,
         subject: Subject::default(),
     };
-    CertificateAuthority::create(&profile, NOW_MS).unwrap()
+    CertificateAuthority::create_for(&profile, algorithm, NOW_MS).unwrap()
 }
 
 fn identity(name: &str) -> IdentityProfile {
@@ -68,14 +72,28 @@ fn what_an_authority_issues_names_it_and_verifies_under_its_key_alone() {
 }
 
 #[test]
-fn an_authority_survives_its_pem_and_goes_on_issuing() {
-    let made = authority("ca.org1.example.com");
-    let read = CertificateAuthority::load(&made.certificate().pem(), &made.private_pem()).unwrap();
-    assert_eq!(read.certificate(), made.certificate());
-    assert_eq!(*read.private_pem(), *made.private_pem());
-    let key = SigningKeyPair::generate().unwrap();
-    let issued = read.issue_identity(&identity("peer1"), key.public_key(), NOW_MS).unwrap();
-    issued.check_issued_by(made.certificate()).unwrap();
+fn an_authority_survives_its_pem_and_goes_on_issuing_for_keys_of_every_kind() {
+    let kinds = [KeyAlgorithm::Ecdsa, KeyAlgorithm::Ed25519];
+    for of_authority in kinds {
+        let made = authority_of("ca.org1.example.com", of_authority);
+        let twin = authority_of("ca.org1.example.com", of_authority);
+        let other_kind = authority_of("ca.org1.example.com", kinds[usize::from(of_authority == kinds[0])]);
+        let read = CertificateAuthority::load(&made.certificate().pem(), &made.private_pem()).unwrap();
+        assert_eq!(read.certificate(), made.certificate());
+        assert_eq!(*read.private_pem(), *made.private_pem());
+        made.certificate().check_issued_by(made.certificate()).unwrap();
+        for of_identity in kinds {
+            let key = SigningKeyPair::generate_for(of_identity).unwrap();
+            let issued = read.issue_identity(&identity("peer1"), key.public_key(), NOW_MS).unwrap();
+            assert_eq!(issued.public_key(), key.public_key());
+            issued.check_issued_by(made.certificate()).unwrap();
+            let rows = [(&twin, "another key"), (&other_kind, "of another kind than its signature")];
+            for (asked, verdict) in rows {
+                let error = issued.check_issued_by(asked.certificate()).unwrap_err().to_string();
+                assert!(error.contains(verdict), "{of_authority} and {of_identity}: {error}");
+            }
+        }
+    }
 }
 
 #[test]
@@ -142,15 +160,17 @@ fn names_that_do_not_fit_and_times_out_of_range_are_refused() {
 
 #[test]
 fn a_certificate_with_one_byte_changed_is_refused_or_does_not_verify() {
-    let made = authority("ca.org1.example.com");
-    let key = SigningKeyPair::generate().unwrap();
-    let issued = made.issue_identity(&identity("peer0"), key.public_key(), NOW_MS).unwrap();
-    for i in 0..issued.der().len() {
-        let mut changed = issued.der().to_vec();
-        changed[i] ^= 0x01;
-        let accepted = Certificate::from_der(&changed)
-            .is_ok_and(|read| read.check_issued_by(made.certificate()).is_ok());
-        assert!(!accepted, "byte {i}");
+    for algorithm in [KeyAlgorithm::Ecdsa, KeyAlgorithm::Ed25519] {
+        let made = authority_of("ca.org1.example.com", algorithm);
+        let key = SigningKeyPair::generate_for(algorithm).unwrap();
+        let issued = made.issue_identity(&identity("peer0"), key.public_key(), NOW_MS).unwrap();
+        for i in 0..issued.der().len() {
+            let mut changed = issued.der().to_vec();
+            changed[i] ^= 0x01;
+            let accepted = Certificate::from_der(&changed)
+                .is_ok_and(|read| read.check_issued_by(made.certificate()).is_ok());
+            assert!(!accepted, "{algorithm}, byte {i}");
+        }
     }
 }
 
