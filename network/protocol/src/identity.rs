@@ -179,4 +179,9 @@ pub struct MspConfig {
 impl MspConfig {
     /// The version that this release writes.
     pub const VERSION: u16 = 1;
+
+    /// Every CA whose TLS certificates are believed: roots, then intermediates, since nodes send no intermediates.
+    pub fn tls_ca_certs(&self) -> impl Iterator<Item = &Bytes> {
+        self.tls_root_certs.iter().chain(&self.tls_intermediate_certs)
+    }
 }

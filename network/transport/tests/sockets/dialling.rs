@@ -4,7 +4,7 @@ use protocol::Endpoint;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
 use transport::services::consensus::ConsensusClient;
-use transport::{Code, TlsClient, TlsIdentity, TransportError};
+use transport::{Code, TlsClient, TlsIdentity, TransportError, TrustRoots};
 
 use crate::fixture::{Authority, Running, local, within};
 use crate::world;
@@ -73,6 +73,34 @@ async fn each_cause_has_its_own_words() {
         let status = status.expect_err(case);
         assert_eq!(status.code(), Code::Unavailable, "{case}: {status}");
         assert!(status.message().contains(&text), "{case}: {status}");
+    }
+}
+
+#[tokio::test]
+async fn a_ca_below_a_root_is_believed_where_it_is_among_the_roots_itself() {
+    let root = Authority::new("root");
+    let (low, other) = (root.below("low"), root.below("other"));
+    let both = TrustRoots::new(vec![root.root(), low.root()]).unwrap();
+    // Nodes send their own certificate alone, so an organisation's intermediates stand beside its roots.
+    let running = Running::start(world::server(&low.node(), &both).0).await;
+    let rows = [
+        ("below it, believing it", TlsClient::new(&low.identity(&["client"]), &low.roots()), ""),
+        ("below it, believing root and it", TlsClient::new(&low.identity(&["client"]), &both), ""),
+        (
+            "below it, believing the root",
+            TlsClient::new(&low.identity(&["client"]), &root.roots()),
+            "no CA that is trusted",
+        ),
+        ("below the root", TlsClient::new(&root.identity(&["client"]), &both), ""),
+        ("below another", TlsClient::new(&other.identity(&["client"]), &both), "refused our TLS certificate"),
+    ];
+    for (case, client, verdict) in rows {
+        match within(client.probe(&running.endpoint)).await {
+            Ok(()) => assert!(verdict.is_empty(), "{case} is believed"),
+            Err(error) => {
+                assert!(!verdict.is_empty() && error.to_string().contains(verdict), "{case}: {error}")
+            }
+        }
     }
 }
 

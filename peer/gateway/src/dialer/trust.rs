@@ -34,13 +34,13 @@ impl OrganizationClients {
     pub(super) fn of(&self, bundle: &ConfigBundle, msp_id: &MspId) -> Result<(Trusted, TlsClient), String> {
         let organization =
             bundle.organization(msp_id).ok_or_else(|| format!("the channel has no organisation {msp_id}"))?;
-        let roots = &organization.msp.tls_root_certs;
-        let trusted = (msp_id.clone(), digest_of(roots));
+        let roots: Vec<Bytes> = organization.msp.tls_ca_certs().cloned().collect();
+        let trusted = (msp_id.clone(), digest_of(&roots));
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(&trusted) {
             return Ok((trusted, client.clone()));
         }
-        let roots = TrustRoots::new(roots.clone())
+        let roots = TrustRoots::new(roots)
             .map_err(|error| format!("the TLS roots of {msp_id} in the configuration: {error}"))?;
         if clients.len() >= CLIENTS_MAX {
             clients.clear();

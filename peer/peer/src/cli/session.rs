@@ -45,11 +45,7 @@ impl Session {
     /// The TLS CAs of all organisations of a channel.
     pub async fn channel_roots(&self, channel: &ChannelId) -> Result<TrustRoots, Failure> {
         let config = self.connection.channel_config(channel).await?;
-        let organizations = config.organizations.iter();
-        let roots = organizations
-            .flat_map(|org| org.msp.tls_root_certs.iter().chain(&org.msp.tls_intermediate_certs))
-            .cloned()
-            .collect();
+        let roots = config.organizations.iter().flat_map(|org| org.msp.tls_ca_certs()).cloned().collect();
         TrustRoots::new(roots)
             .map_err(|error| Failure::fault(format!("the configuration of channel {channel}: {error}")))
     }

@@ -89,7 +89,7 @@ impl Channels {
         let mut roots = self.own_roots.clone();
         for channel in self.all() {
             for organization in &channel.bundle().config().organizations {
-                roots.extend(organization.msp.tls_root_certs.iter().cloned());
+                roots.extend(organization.msp.tls_ca_certs().cloned());
             }
         }
         roots.sort();
