@@ -69,13 +69,12 @@ pub enum MspLoadError {
     #[error(transparent)]
     Folder(#[from] FolderError),
     /// Its content is not an MSP's.
-    #[error("{path}: {source}", path = .path.display())]
+    #[error("{path}: {fault}", path = .path.display())]
     Content {
         /// The folder.
         path: PathBuf,
-        /// What is wrong.
-        #[source]
-        source: msp::MspError,
+        /// What is wrong, in full.
+        fault: msp::MspError,
     },
 }
 
@@ -96,7 +95,7 @@ pub fn load_folder(path: &Path) -> Result<BTreeMap<String, Vec<u8>>, FolderError
 pub fn load_msp(path: &Path, msp_id: MspId) -> Result<MspFolder, MspLoadError> {
     let files = load_folder(path)?;
     let folder = MspFolder::parse(msp_id, &files)
-        .map_err(|source| MspLoadError::Content { path: path.to_owned(), source })?;
+        .map_err(|fault| MspLoadError::Content { path: path.to_owned(), fault })?;
     for warning in folder.warnings() {
         tracing::warn!(folder = %path.display(), "{warning}");
     }

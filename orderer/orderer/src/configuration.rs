@@ -224,8 +224,7 @@ impl Passage<'_> {
         let named = TrustRoots::from_pem(files.iter().map(Vec::as_slice));
         let mut roots = self.problems.check(KEY, "", named, fix)?.certificates();
         for organization in bundle.iter().flat_map(|bundle| &bundle.config().organizations) {
-            roots.extend(organization.msp.tls_root_certs.iter().cloned());
-            roots.extend(organization.msp.tls_intermediate_certs.iter().cloned());
+            roots.extend(organization.msp.tls_ca_certs().cloned());
         }
         roots.sort();
         roots.dedup();
@@ -253,6 +252,11 @@ impl Passage<'_> {
             self.problems.add("General.LocalMSPDir", shown.display(), reason, fix);
             return None;
         };
+        let own = bundle.msps().msp(signer.msp_id())?;
+        let shown = self.base.join(&self.written.general.tls.certificate);
+        let fix = "name tls/server.crt of the node, with its own key";
+        let checked = own.check_tls(tls.certificate_der());
+        self.problems.check("General.TLS.Certificate", shown.display(), checked, fix)?;
         let expected = consenters.get(number as usize)?.tls_spki;
         if tls.spki() != expected {
             let reason = format!(

@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use client::{ConnectionSettings, Deadlines};
-use msp::SigningIdentity;
+use msp::{Msp, MspError, SigningIdentity};
 use node::{Problem, SettingsErrors, load_msp};
 use protocol::{ChannelId, Endpoint, MspId};
 use serde_yaml_ng::Value;
@@ -136,13 +136,13 @@ impl Sources {
         let endpoint = self.endpoint(&mut problems);
         let signer = self.signer(&mut problems);
         let roots = self.roots(&mut problems);
-        let tls = self.tls(&mut problems);
+        let tls = self.tls(signer.as_ref().map(|(_, msp)| msp), &mut problems);
         let channel = self.find(&CHANNEL).and_then(|found| {
             let channel = ChannelId::new(found.value.as_str());
             channel.map_err(|error| problems.push(problem(&CHANNEL, &found, &error))).ok()
         });
         match (endpoint, signer, roots, tls) {
-            (Some(endpoint), Some(signer), Some(roots), Some(tls)) if problems.is_empty() => {
+            (Some(endpoint), Some((signer, _)), Some(roots), Some(tls)) if problems.is_empty() => {
                 let deadlines = self.flags.deadlines;
                 let connection = ConnectionSettings { endpoint, tls, roots, signer, deadlines };
                 Ok(ClientSettings { connection, channel })
@@ -181,7 +181,8 @@ impl Sources {
         parse_endpoint(&found.value).map_err(|reason| problems.push(problem(&ADDRESS, &found, &reason))).ok()
     }
 
-    fn signer(&self, problems: &mut Vec<Problem>) -> Option<SigningIdentity> {
+    /// Who signs, and the rules of the own organisation.
+    fn signer(&self, problems: &mut Vec<Problem>) -> Option<(SigningIdentity, Msp)> {
         let msp_id = self.require(&MSP_ID, problems).and_then(|found| {
             MspId::new(found.value.as_str())
                 .map_err(|error| problems.push(problem(&MSP_ID, &found, &error)))
@@ -189,9 +190,11 @@ impl Sources {
         });
         let folder = self.require(&MSP_PATH, problems)?;
         let path = folder.base.join(&folder.value);
-        let signer = load_msp(&path, msp_id?)
-            .map_err(|error| error.to_string())
-            .and_then(|loaded| loaded.into_signer().map_err(|error| error.to_string()));
+        let loaded = load_msp(&path, msp_id?).map_err(|error| error.to_string());
+        let signer = loaded.and_then(|loaded| {
+            let msp = Msp::new(&loaded.config).map_err(|error| error.to_string())?;
+            Ok((loaded.into_signer().map_err(|error| error.to_string())?, msp))
+        });
         signer.map_err(|reason| problems.push(problem(&MSP_PATH, &folder, &reason))).ok()
     }
 
@@ -202,7 +205,9 @@ impl Sources {
             .ok()
     }
 
-    fn tls(&self, problems: &mut Vec<Problem>) -> Option<TlsIdentity> {
+    /// The TLS identity. A signing certificate in its place is told from the own organisation's rules, before a peer refuses
+    /// it; any other certificate is the peer's to judge.
+    fn tls(&self, msp: Option<&Msp>, problems: &mut Vec<Problem>) -> Option<TlsIdentity> {
         let flag = |path: &Option<PathBuf>, name: &str| {
             path.as_ref().map(|path| Found {
                 value: path.display().to_string(),
@@ -220,7 +225,15 @@ impl Sources {
         };
         let (cert_pem, key_pem) = (read(&CLIENT_CERT, &cert), read(&CLIENT_KEY, &key));
         let identity = TlsIdentity::from_pem(&cert_pem?, &key_pem?);
-        identity.map_err(|error| problems.push(problem(&CLIENT_CERT, &cert, &error))).ok()
+        let mut refuse = |reason: &dyn std::fmt::Display| problems.push(problem(&CLIENT_CERT, &cert, reason));
+        let identity = identity.map_err(|error| refuse(&error)).ok()?;
+        match msp.map(|msp| msp.check_tls(identity.certificate_der())) {
+            Some(Err(swapped @ MspError::SigningCertificateForTls { .. })) => {
+                refuse(&swapped);
+                None
+            }
+            _ => Some(identity),
+        }
     }
 }
 

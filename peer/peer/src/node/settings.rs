@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use ipfs::KemPrivateKey;
 use issuing::KemPrivateKey as KemFile;
-use msp::SigningIdentity;
+use msp::{Msp, SigningIdentity};
 use node::{Layers, Problems, SettingsErrors, load_folder, load_msp};
 use protocol::{MspConfig, MspId};
 use serde::{Deserialize, Serialize};
@@ -181,6 +181,7 @@ fn actual(user: &UserSettings, base: &Path, problems: &mut Problems) -> Option<S
         problems.check("peer.kem.file", "", kem, fix)
     });
     let (msp, signer) = msp?;
+    let tls = tls.and_then(|tls| tls_of_msp(tls, &msp, &user.peer.tls, problems));
     let (roots, operations) = (roots?, operations.map_or(Some(None), |found| found.map(Some))?);
     let own_roots = roots.certificates();
     Some(Settings {
@@ -196,6 +197,25 @@ fn actual(user: &UserSettings, base: &Path, problems: &mut Problems) -> Option<S
         kem: KemPrivateKey::from_bytes(*kem?.expose()),
         folder: base.join(&user.peer.file_system_path),
     })
+}
+
+/// The TLS identity, if it is one of the organisation's: with a signing certificate, or one of another CA, the node would
+/// start and be refused by everybody.
+fn tls_of_msp(
+    tls: TlsIdentity,
+    config: &MspConfig,
+    written: &TlsSection,
+    problems: &mut Problems,
+) -> Option<TlsIdentity> {
+    let checked = Msp::new(config).and_then(|msp| msp.check_tls(tls.certificate_der()));
+    let path = written.cert.file.as_deref().unwrap_or_default();
+    problems.check(
+        "peer.tls.cert.file",
+        path,
+        checked,
+        "name tls/server.crt of the peer, with its own key",
+    )?;
+    Some(tls)
 }
 
 fn own_msp(
