@@ -8,7 +8,8 @@ use configtx::{
     BlockSignatureRejection, ConfigBundle, config_envelope, config_of_block, genesis_block,
     is_config_envelope, paths,
 };
-use fixture::{EXPIRED_MS, NOW_MS, Network};
+use fixture::{EXPIRED_MS, NOW_MS, Network, malleable::high_s};
+use issuing::KeyAlgorithm;
 use proptest::prelude::*;
 use protocol::{Block, BlockHash, BlockNumber, BlockSignature, ChannelId, codec, data_hash};
 
@@ -34,6 +35,12 @@ fn a_block_needs_the_signatures_of_more_than_half_of_the_consenters() {
         signature: network.consenter(signer).sign(message).into(),
     };
     let good = |number: u32| sign(number, number as usize, &header);
+    let changed = |number: u32, change: &dyn Fn(&[u8]) -> Vec<u8>| BlockSignature {
+        signature: change(&good(number).signature).into(),
+        ..good(number)
+    };
+    let twin = |number: u32| changed(number, &high_s);
+    let longer = |number: u32| changed(number, &|signature| [signature, &[0]].concat());
     let rows: Vec<(&str, &[u8], Vec<BlockSignature>, &str)> = vec![
         ("all three", &header, vec![good(0), good(1), good(2)], "accepted"),
         ("two of three", &header, vec![good(0), good(2)], "accepted"),
@@ -48,9 +55,33 @@ fn a_block_needs_the_signatures_of_more_than_half_of_the_consenters() {
         ("a bad one beside a majority", &header, vec![good(0), sign(1, 2, &header), good(2)], "accepted"),
         ("expired at the block's time", &late, vec![sign(0, 0, &late), sign(1, 1, &late)], "no majority"),
         ("no header", b"text", vec![good(0), good(1)], "header"),
+        ("a high s beside one good", &header, vec![good(0), twin(1)], "no majority"),
+        ("a high s beside a majority", &header, vec![good(0), good(1), twin(2)], "accepted"),
+        ("a byte behind a signature", &header, vec![good(0), longer(1)], "no majority"),
     ];
     for (name, bytes, signatures, verdict) in rows {
         assert_eq!(rejection(bundle.verify_block_signatures(bytes, &signatures)), verdict, "{name}");
+    }
+}
+
+#[test]
+fn consenters_sign_with_keys_of_either_kind() {
+    let rows: [fn(&str) -> KeyAlgorithm; 2] = [
+        |_| KeyAlgorithm::Ed25519,
+        |name| if name == fixture::ORDERERS { KeyAlgorithm::Ed25519 } else { KeyAlgorithm::Ecdsa },
+    ];
+    for algorithm_of in rows {
+        let network = Network::of(algorithm_of);
+        let bundle = ConfigBundle::new(network.config.clone()).expect("the fixture holds");
+        let header = codec::encode(&genesis_block(&network.config, NOW_MS).header);
+        let sign = |number: u32, message: &[u8]| BlockSignature {
+            consenter: number,
+            signature: network.consenter(number as usize).sign(message).into(),
+        };
+        let verdict =
+            |signatures: Vec<BlockSignature>| rejection(bundle.verify_block_signatures(&header, &signatures));
+        assert_eq!(verdict(vec![sign(0, &header), sign(1, &header)]), "accepted");
+        assert_eq!(verdict(vec![sign(0, &header), sign(1, b"other")]), "no majority");
     }
 }
 

@@ -197,6 +197,9 @@ fn parse(bytes: &[u8], limit: usize) -> Result<Parts, BroadcastRejection> {
         return Err(BroadcastRejection::TooLarge { bytes: bytes.len(), limit });
     }
     let envelope = Envelope::decode(bytes).map_err(|_| malformed("it is no Envelope"))?;
+    if !envelope.is_encoded_as(bytes) {
+        return Err(malformed("it holds more than payload and signature"));
+    }
     let payload = Payload::decode(&envelope.payload[..]).map_err(|_| malformed("it holds no Payload"))?;
     let header = payload.header.ok_or(malformed("the payload has no header"))?;
     let channel_header = ChannelHeader::decode(&header.channel_header[..])

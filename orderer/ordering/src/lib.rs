@@ -12,6 +12,9 @@ mod applied;
 mod assembly;
 mod cutter;
 mod filter;
+#[cfg(test)]
+#[path = "../../../network/configtx/tests/fixture/malleable.rs"]
+mod malleable;
 mod recent;
 mod seal;
 mod signatures;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use endorsing::{check_proposal, parse_proposal, proposal_hash, sign_proposal, stored_proposal_payload};
-use fixture::{EXPIRED_MS, NOW_MS, Network, bundle, draft, proposal};
+use fixture::{EXPIRED_MS, NOW_MS, Network, bundle, draft, high_s, proposal};
 use msp::SigningIdentity;
 use proptest::prelude::*;
 use prost::Message;
@@ -161,12 +161,20 @@ fn creators_are_refused_for_signature_time_and_authority() {
     let user = network.identity("HospitalA", "user");
     let forged = sign_proposal(draft(user, b"1"), network.identity("HospitalB", "user")).expect("signs");
     let good = sign_proposal(draft(user, b"2"), user).expect("signs");
+    let twin = sign_proposal(draft(user, b"4"), user).expect("signs");
+    let twin = SignedProposal { signature: high_s(&twin.signature).into(), ..twin };
+    let [by_tls_ca, by_ca] = network.orgs["HospitalA"].tls_signers();
+    let by_tls_ca = sign_proposal(draft(&by_tls_ca, b"5"), &by_tls_ca).expect("signs");
+    let by_ca = sign_proposal(draft(&by_ca, b"6"), &by_ca).expect("signs");
     let foreign = others.identity("HospitalA", "user");
     let foreign = sign_proposal(draft(foreign, b"3"), foreign).expect("signs");
     let rows = [
         ("signed by its creator", good, NOW_MS, "accepted"),
         ("signed by another key", forged, NOW_MS, "does not verify"),
         ("of another authority with the same name", foreign, NOW_MS, "signed by no CA"),
+        ("signed with a high s", twin, NOW_MS, "has a high s"),
+        ("signed with the key of a TLS certificate", by_tls_ca, NOW_MS, "signed by no CA"),
+        ("signed so where one CA does both", by_ca, NOW_MS, "carries none of the role OUs"),
         ("after the certificate's end", fixture_late(user), EXPIRED_MS, "expired"),
     ];
     for (name, signed, now_ms, verdict) in rows {

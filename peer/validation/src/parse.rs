@@ -112,7 +112,11 @@ pub(crate) fn open(envelope: &Bytes, opened: &mut Opened) -> Result<(), Flaw> {
         let reason = format!("the envelope has {} bytes; the limit is {ENVELOPE_BYTES_MAX}", envelope.len());
         return Err(Flaw::new(BadPayload, reason));
     }
-    let Envelope { payload: payload_bytes, signature } = read(envelope, BadPayload, "the envelope")?;
+    let outer: Envelope = read(envelope, BadPayload, "the envelope")?;
+    if !outer.is_encoded_as(envelope) {
+        return Err(Flaw::new(BadPayload, "the envelope holds more than payload and signature"));
+    }
+    let Envelope { payload: payload_bytes, signature } = outer;
     let payload: Payload = read(&payload_bytes, BadPayload, "the payload")?;
     let header = payload.header.ok_or_else(|| Flaw::new(BadCommonHeader, "the payload has no header"))?;
     let channel_header: ChannelHeader = read(&header.channel_header, BadChannelHeader, "the channel header")?;

@@ -122,6 +122,15 @@ pub struct Envelope {
     pub signature: Bytes,
 }
 
+impl Envelope {
+    /// Whether `bytes` are this envelope in its one encoding. Nobody signs an envelope itself: whoever passes it on could add
+    /// fields that readers skip, and one transaction would have many bytes and many hashes.
+    #[must_use]
+    pub fn is_encoded_as(&self, bytes: &[u8]) -> bool {
+        prost::Message::encode_to_vec(self) == bytes
+    }
+}
+
 /// `common.HeaderType`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, prost::Enumeration)]
 #[repr(i32)]

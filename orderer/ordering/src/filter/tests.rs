@@ -3,6 +3,7 @@
 use protocol::fabric::SignatureHeader as Signed;
 
 use super::*;
+use crate::malleable::high_s;
 use crate::world::{NOW_MS, World, signed};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
@@ -23,6 +24,8 @@ fn each_rule_of_the_filters() {
     let mut forged = Envelope::decode(&good[..]).expect("an envelope");
     forged.payload = Envelope::decode(&world.envelope(0, 2)[..]).expect("an envelope").payload;
     let huge = vec![0; (1 << 20) + 1];
+    let mut twin = Envelope::decode(&good[..]).expect("an envelope");
+    twin.signature = high_s(&twin.signature).into();
     let headers = |change: fn(&mut ChannelHeader, &mut Signed)| world.envelope_with(0, 3, change);
     let rows: Vec<(&str, Vec<u8>, u64, Status, &str)> = vec![
         ("a member's transaction", good.to_vec(), NOW_MS, Status::Success, ""),
@@ -31,6 +34,22 @@ fn each_rule_of_the_filters() {
         ("the limit is named", vec![0; 1 << 21], NOW_MS, Status::RequestEntityTooLarge, "is 1048576"),
         ("no protobuf", b"\xff\xff\xff".to_vec(), NOW_MS, Status::BadRequest, "no Envelope"),
         ("empty", Vec::new(), NOW_MS, Status::BadRequest, "no header"),
+        ("a byte behind it", [&good[..], &[0]].concat(), NOW_MS, Status::BadRequest, "no Envelope"),
+        (
+            "an unknown field behind it",
+            [&good[..], &[0x78, 1]].concat(),
+            NOW_MS,
+            Status::BadRequest,
+            "more than payload and signature",
+        ),
+        ("a high s", twin.encode_to_vec(), NOW_MS, Status::Forbidden, "has a high s"),
+        (
+            "by the key of a TLS certificate",
+            by_tls_key(&world).to_vec(),
+            NOW_MS,
+            Status::Forbidden,
+            "signed by no CA",
+        ),
         (
             "another channel",
             headers(|header, _| header.channel_id = "other".to_owned()).to_vec(),
@@ -97,6 +116,23 @@ fn each_rule_of_the_filters() {
         assert_eq!(found, status, "{name}: {info}");
         assert!(info.contains(text), "{name}: {info}");
     }
+}
+
+/// An envelope that a user signed with the key of their TLS certificate, and names that certificate as its creator.
+fn by_tls_key(world: &World) -> bytes::Bytes {
+    let user = &world.orgs[0].user;
+    let (certificate, key) = (user.tls_cert_pem.as_bytes(), user.tls_key_pem.as_bytes());
+    let signer =
+        msp::SigningIdentity::from_pem(world.orgs[0].msp_id.clone(), certificate, key).expect("an identity");
+    let nonce = bytes::Bytes::from_static(b"twenty-four bytes of it.");
+    let header = ChannelHeader {
+        r#type: HeaderType::EndorserTransaction as i32,
+        channel_id: "reports".to_owned(),
+        tx_id: TxId::of(&nonce, &signer.serialized()).to_string(),
+        ..ChannelHeader::default()
+    };
+    let creator = signer.serialized();
+    signed(&signer, &header, &SignatureHeader { creator, nonce }, bytes::Bytes::from_static(b"x"))
 }
 
 #[test]

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use protocol::{BlockNumber, Digest, Proof};
 
 use super::*;
+use crate::malleable::high_s;
 use crate::world::{NOW_MS, World};
 
 fn header(world: &World) -> BlockHeader {
@@ -62,9 +63,12 @@ fn a_share_that_lies_is_refused_and_changes_nothing() {
     let (keys, header) = (keys(&world), header(&world));
     let bytes = codec::encode(&header);
     let stolen = BlockSignature { consenter: 1, ..share(&world, 0, &bytes) };
+    let good = share(&world, 1, &bytes);
+    let twin = BlockSignature { signature: high_s(&good.signature).into(), ..good };
     let rows = [
         ("another's signature", header.hash(), stolen, "signature of consenter 1 is refused"),
         ("another header", header.hash(), share(&world, 1, b"other"), "signature of consenter 1"),
+        ("a high s", header.hash(), twin, "signature of consenter 1 is refused"),
         ("another block", BlockHash::ZERO, share(&world, 1, &bytes), "the block applied here has"),
         (
             "no consenter",
