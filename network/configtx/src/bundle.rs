@@ -4,7 +4,8 @@
 //! that no reader checks again.
 
 use msp::{
-    IdentityRejection, KnownSignatures, MspSet, SignatureRejection, VerifiedIdentity, VerifiedSignature,
+    IdentityRejection, KnownSignatures, MspSet, SignatureClaim, SignatureRejection, VerifiedIdentity,
+    VerifiedSignature,
 };
 use policy::CompiledPolicy;
 use protocol::{BlockSignature, ChannelConfig, Digest, MspId, Organization};
@@ -85,6 +86,15 @@ impl ConfigBundle {
         signature: &[u8],
     ) -> Result<VerifiedSignature, SignatureRejection> {
         self.signatures.verify(identity, message, signature)
+    }
+
+    /// The verdict on each claim, in their order, as [`ConfigBundle::verify`] gives it alone: what is not remembered is verified
+    /// together.
+    pub fn verify_all(
+        &self,
+        claims: &[SignatureClaim<'_>],
+    ) -> Vec<Result<VerifiedSignature, SignatureRejection>> {
+        self.signatures.verify_all(claims)
     }
 
     /// The signatures that held here, for a node that remembers its own.

@@ -1,14 +1,19 @@
-//! Judges one envelope by itself: form, creator's signature, endorsers' signatures.
+//! Judges each envelope by itself: form, creator's signature, endorsers' signatures.
 //!
 //! The result depends on the envelope, the configuration and the block's time only, so callers examine a block's
-//! envelopes in parallel and in any order. Nothing here panics, whatever the bytes are.
+//! envelopes in parallel, in any order and in parts of any size. Signatures of one part are verified together, first
+//! those of creators, then those of endorsers, which changes the cost and no verdict. Nothing here panics, whatever the
+//! bytes are.
 
 use bytes::Bytes;
 use configtx::ConfigBundle;
-use msp::{VerifiedIdentity, VerifiedSignature};
+use msp::{SignatureClaim, SignatureRejection, VerifiedIdentity, VerifiedSignature};
 use protocol::{Digest, TxId, TxNumber, TxValidationCode, merkle};
 
 use crate::parse::{self, Flaw, Opened, ParsedTransaction, Signed};
+use endorsements::Endorsements;
+
+mod endorsements;
 
 /// What an envelope is worth before the state is asked.
 #[derive(Debug)]
@@ -47,6 +52,34 @@ pub(crate) struct EndorsedTransaction {
 }
 
 impl ExaminedTransaction {
+    /// Examines envelopes, each with its place in a block that is stamped `at_ms`; the results are in their order, and what
+    /// [`examine`] says of each.
+    #[must_use]
+    pub fn of_all(envelopes: &[(TxNumber, &Bytes)], bundle: &ConfigBundle, at_ms: u64) -> Vec<Self> {
+        let opened: Vec<Stage<Created>> = envelopes
+            .iter()
+            .map(|(number, envelope)| Created::open(*number, envelope, bundle, at_ms))
+            .collect();
+        let claims: Vec<SignatureClaim<'_>> =
+            opened.iter().filter_map(Stage::rest).map(Created::claim).collect();
+        let mut verdicts = bundle.verify_all(&claims).into_iter();
+        let read: Vec<Stage<Endorsed>> = opened
+            .into_iter()
+            .map(|stage| stage.then(|created, examined| created.read(verdicts.next(), examined, bundle)))
+            .collect();
+        let claims: Vec<SignatureClaim<'_>> =
+            read.iter().filter_map(Stage::rest).flat_map(|endorsed| endorsed.endorsements.claims()).collect();
+        let mut verdicts = bundle.verify_all(&claims).into_iter();
+        let judged = read.into_iter().map(|stage| {
+            let Stage { mut examined, rest } = stage;
+            if let Some(endorsed) = rest {
+                examined.content = Content::Transaction(Box::new(endorsed.judge(&mut verdicts, bundle)));
+            }
+            examined
+        });
+        judged.collect()
+    }
+
     /// The transaction's place in its block.
     #[must_use]
     pub const fn number(&self) -> TxNumber {
@@ -70,79 +103,123 @@ impl ExaminedTransaction {
 }
 
 /// Examines the envelope at place `number` of a block that is stamped `at_ms`.
+///
+/// # Panics
+/// Never: one envelope gives one examination.
 #[must_use]
 pub fn examine(number: TxNumber, envelope: &Bytes, bundle: &ConfigBundle, at_ms: u64) -> ExaminedTransaction {
-    let mut opened = Opened::default();
-    let flaw = parse::open(envelope, &mut opened).err();
-    let mut examined = ExaminedTransaction {
-        number,
-        envelope_hash: Digest::of(envelope),
-        data_leaf: merkle::leaf_hash(envelope),
-        at_ms,
-        config_sequence: bundle.config().sequence,
-        claimed_tx_id: opened.claimed_tx_id.take(),
-        tx_id: None,
-        creator: None,
-        content: Content::Config,
-    };
-    if let Some(flaw) = flaw {
-        examined.content = Content::Flawed(flaw);
-    } else if let Some(signed) = opened.signed {
-        examined.content = match transaction(signed, bundle, &mut examined) {
-            Ok(transaction) => Content::Transaction(Box::new(transaction)),
-            Err(flaw) => Content::Flawed(flaw),
-        };
-    }
-    examined
+    #[expect(clippy::expect_used, reason = "one envelope gives one examination")]
+    ExaminedTransaction::of_all(&[(number, envelope)], bundle, at_ms)
+        .pop()
+        .expect("one envelope, one examination")
 }
 
-fn transaction(
-    signed: Signed,
-    bundle: &ConfigBundle,
-    examined: &mut ExaminedTransaction,
-) -> Result<EndorsedTransaction, Flaw> {
-    let channel = &bundle.config().channel;
-    if signed.channel != *channel {
-        let reason = format!("the transaction is for channel {}, this is {channel}", signed.channel);
-        return Err(Flaw::new(TxValidationCode::TargetChainNotFound, reason));
-    }
-    let bad_creator = |reason: String| Flaw::new(TxValidationCode::BadCreatorSignature, reason);
-    let identity = bundle.identify(&signed.creator, examined.at_ms);
-    let creator = identity.map_err(|rejection| bad_creator(rejection.to_string()))?;
-    let signature = bundle.verify(&creator, &signed.payload, &signed.signature);
-    signature.map_err(|rejection| bad_creator(rejection.to_string()))?;
-    examined.tx_id = Some(signed.tx_id.clone());
-    examined.creator = Some(creator.clone());
-    let parsed = parse::content(signed)?;
-    let (endorsements, passed_over) = endorsements(&parsed, bundle, examined.at_ms);
-    Ok(EndorsedTransaction { parsed, creator, endorsements, passed_over })
+/// A verdict on a signature, as it comes back from [`ConfigBundle::verify_all`].
+pub(crate) type SignatureVerdict = Result<VerifiedSignature, SignatureRejection>;
+
+/// An envelope on its way: what is known of it, and what is left to be judged; nothing where the verdict is settled.
+struct Stage<T> {
+    examined: ExaminedTransaction,
+    rest: Option<T>,
 }
 
-/// The endorsements that hold, each endorser once, and why the others do not count.
-fn endorsements(
-    parsed: &ParsedTransaction,
-    bundle: &ConfigBundle,
-    at_ms: u64,
-) -> (Vec<VerifiedSignature>, Vec<String>) {
-    let mut held: Vec<VerifiedSignature> = Vec::with_capacity(parsed.endorsements.len());
-    let mut passed_over = Vec::new();
-    for (place, endorsement) in parsed.endorsements.iter().enumerate() {
-        let identity = match bundle.identify(&endorsement.endorser, at_ms) {
-            Ok(identity) => identity,
-            Err(rejection) => {
-                passed_over.push(format!("endorsement {place}: {rejection}"));
-                continue;
+impl<T> Stage<T> {
+    fn rest(&self) -> Option<&T> {
+        self.rest.as_ref()
+    }
+
+    /// The next stage, where there is one; a flaw settles the verdict.
+    fn then<U>(self, step: impl FnOnce(T, &mut ExaminedTransaction) -> Result<U, Flaw>) -> Stage<U> {
+        let Self { mut examined, rest } = self;
+        let rest = rest.and_then(|rest| match step(rest, &mut examined) {
+            Ok(next) => Some(next),
+            Err(flaw) => {
+                examined.content = Content::Flawed(flaw);
+                None
             }
-        };
-        if held.iter().any(|known| *known.identity() == identity) {
-            passed_over.push(format!("endorsement {place}: its endorser is counted already"));
-            continue;
-        }
-        let message = [&parsed.endorsed[..], &endorsement.endorser[..]].concat();
-        match bundle.verify(&identity, &message, &endorsement.signature) {
-            Ok(signature) => held.push(signature),
-            Err(rejection) => passed_over.push(format!("endorsement {place}: {rejection}")),
-        }
+        });
+        Stage { examined, rest }
     }
-    (held, passed_over)
+}
+
+/// A transaction whose creator is known and whose signature is not judged yet.
+struct Created {
+    signed: Signed,
+    creator: VerifiedIdentity,
+}
+
+impl Created {
+    fn open(number: TxNumber, envelope: &Bytes, bundle: &ConfigBundle, at_ms: u64) -> Stage<Self> {
+        let mut opened = Opened::default();
+        let flaw = parse::open(envelope, &mut opened).err();
+        let examined = ExaminedTransaction {
+            number,
+            envelope_hash: Digest::of(envelope),
+            data_leaf: merkle::leaf_hash(envelope),
+            at_ms,
+            config_sequence: bundle.config().sequence,
+            claimed_tx_id: opened.claimed_tx_id.take(),
+            tx_id: None,
+            creator: None,
+            content: flaw.map_or(Content::Config, Content::Flawed),
+        };
+        // Where there is a flaw, there are no signed parts.
+        Stage { examined, rest: opened.signed }.then(|signed, _| Self::identify(signed, bundle, at_ms))
+    }
+
+    fn identify(signed: Signed, bundle: &ConfigBundle, at_ms: u64) -> Result<Self, Flaw> {
+        let channel = &bundle.config().channel;
+        if signed.channel != *channel {
+            let reason = format!("the transaction is for channel {}, this is {channel}", signed.channel);
+            return Err(Flaw::new(TxValidationCode::TargetChainNotFound, reason));
+        }
+        let creator = bundle.identify(&signed.creator, at_ms);
+        let creator = creator.map_err(|rejection| bad_creator(&rejection))?;
+        Ok(Self { signed, creator })
+    }
+
+    fn claim(&self) -> SignatureClaim<'_> {
+        let Signed { payload, signature, .. } = &self.signed;
+        SignatureClaim { identity: &self.creator, message: [payload, &[]], signature }
+    }
+
+    /// Takes the verdict on the creator's signature, and reads what the creator signed.
+    fn read(
+        self,
+        verdict: Option<SignatureVerdict>,
+        examined: &mut ExaminedTransaction,
+        bundle: &ConfigBundle,
+    ) -> Result<Endorsed, Flaw> {
+        let Self { signed, creator } = self;
+        let verdict = verdict.unwrap_or_else(|| bundle.verify(&creator, &signed.payload, &signed.signature));
+        verdict.map_err(|rejection| bad_creator(&rejection))?;
+        examined.tx_id = Some(signed.tx_id.clone());
+        examined.creator = Some(creator.clone());
+        let parsed = parse::content(signed)?;
+        let endorsements = Endorsements::of(&parsed, bundle, examined.at_ms);
+        Ok(Endorsed { parsed, creator, endorsements })
+    }
+}
+
+/// A transaction whose form and creator hold, and whose endorsements are not judged yet.
+struct Endorsed {
+    parsed: ParsedTransaction,
+    creator: VerifiedIdentity,
+    endorsements: Endorsements,
+}
+
+impl Endorsed {
+    fn judge(
+        self,
+        verdicts: &mut impl Iterator<Item = SignatureVerdict>,
+        bundle: &ConfigBundle,
+    ) -> EndorsedTransaction {
+        let Self { parsed, creator, endorsements } = self;
+        let (endorsements, passed_over) = endorsements.judge(verdicts, bundle);
+        EndorsedTransaction { parsed, creator, endorsements, passed_over }
+    }
+}
+
+fn bad_creator(rejection: &dyn std::fmt::Display) -> Flaw {
+    Flaw::new(TxValidationCode::BadCreatorSignature, rejection.to_string())
 }

@@ -5,7 +5,7 @@ mod fixture;
 
 use bytes::Bytes;
 use configtx::config_envelope;
-use fixture::{Chain, NOW_MS, Network, Tx, namespace, range, read, version, write};
+use fixture::{Chain, KeyAlgorithm, NOW_MS, Network, Tx, high_s, namespace, range, read, version, write};
 use proptest::prelude::*;
 use prost::Message;
 use protocol::{
@@ -144,21 +144,21 @@ fn a_transaction_is_judged_by_the_first_rule_that_it_breaks() {
         ),
         ("a scan backwards", |_, t| t.set.namespaces[0].ranges = vec![range("z", "a", &[])], Valid),
     ];
-    let network = Network::new();
-    let mut chain = Chain::new(&network);
-    chain.state.put("old", version(0, 9));
-    for (name, change, code) in rows {
-        let mut tx = Tx::new(&network, name, vec![writes(&["key"])]);
-        change(&network, &mut tx);
-        let block = chain.validate(&network, vec![tx.envelope()]).expect("readable");
-        let summary = &block.transactions()[0];
-        assert_eq!(summary.code, code, "{name}: {:?}", summary.reason);
-        assert_eq!(summary.reason.is_none(), code == Valid, "{name}");
-        assert!(
-            code == Valid || (block.writes().is_empty() && block.history().is_empty()),
-            "{name}: no trace"
-        );
-        assert!(code == Valid || block.events().next().is_none(), "{name}: no event");
+    for algorithm in [KeyAlgorithm::Ecdsa, KeyAlgorithm::Ed25519] {
+        let network = Network::of(|_| algorithm);
+        let mut chain = Chain::new(&network);
+        chain.state.put("old", version(0, 9));
+        for (name, change, code) in &rows {
+            let mut tx = Tx::new(&network, name, vec![writes(&["key"])]);
+            change(&network, &mut tx);
+            let block = chain.validate(&network, vec![tx.envelope()]).expect("readable");
+            let summary = &block.transactions()[0];
+            assert_eq!(summary.code, *code, "{algorithm}, {name}: {:?}", summary.reason);
+            assert_eq!(summary.reason.is_none(), *code == Valid, "{name}");
+            let is_traceless = block.writes().is_empty() && block.history().is_empty();
+            assert!(*code == Valid || is_traceless, "{name}: no trace");
+            assert!(*code == Valid || block.events().next().is_none(), "{name}: no event");
+        }
     }
 }
 
@@ -166,11 +166,15 @@ fn a_transaction_is_judged_by_the_first_rule_that_it_breaks() {
 fn envelopes_that_are_none_have_their_codes() {
     let network = Network::new();
     let chain = Chain::new(&network);
+    let good = Tx::new(&network, "good", vec![writes(&["key"])]).envelope();
     let headless = Payload { header: None, data: Bytes::from_static(b"data") }.encode_to_vec();
     let rows: Vec<(&str, Bytes, TxValidationCode)> = vec![
         ("empty", Bytes::new(), NilEnvelope),
         ("garbage", vec![0xff; 9].into(), BadPayload),
         ("larger than allowed", vec![0; (16 << 20) + 1].into(), BadPayload),
+        ("a byte behind a good one", [&good[..], &[0]].concat().into(), BadPayload),
+        ("an unknown field behind a good one", [&good[..], &[0x78, 1]].concat().into(), BadPayload),
+        ("a good one with its signature first", turned(&good), BadPayload),
         (
             "no header",
             Envelope { payload: headless.into(), signature: Bytes::new() }.encode_to_vec().into(),
@@ -182,6 +186,50 @@ fn envelopes_that_are_none_have_their_codes() {
         assert_eq!(chain.codes(&network, vec![envelope.clone()]), [code], "{name}");
         let good = Tx::new(&network, name, vec![writes(&["key"])]).envelope();
         assert_eq!(chain.codes(&network, vec![good, envelope]), [Valid, code], "{name} beside another");
+    }
+}
+
+/// The same fields in the other order.
+fn turned(envelope: &Bytes) -> Bytes {
+    let Envelope { payload, signature } = Envelope::decode(envelope.clone()).expect("an envelope");
+    let part = |payload: Bytes, signature: Bytes| Envelope { payload, signature }.encode_to_vec();
+    [part(Bytes::new(), signature), part(payload, Bytes::new())].concat().into()
+}
+
+#[test]
+fn a_signature_that_anybody_could_have_made_of_another_does_not_count() {
+    let network = Network::new();
+    let chain = Chain::new(&network);
+    let good = Tx::new(&network, "twin", vec![writes(&["key"])]);
+    let Envelope { payload, signature } = Envelope::decode(good.envelope()).expect("an envelope");
+    let twin = high_s(&signature).into();
+    let twin: Bytes = Envelope { payload, signature: twin }.encode_to_vec().into();
+    let block = chain.validate(&network, vec![twin]).expect("readable");
+    let summary = &block.transactions()[0];
+    assert_eq!(summary.code, BadCreatorSignature);
+    assert!(summary.reason.as_deref().is_some_and(|reason| reason.contains("has a high s")), "{summary:?}");
+
+    let mut endorsed = Tx::new(&network, "endorsed", vec![writes(&["key"])]);
+    endorsed.change_endorsement = Some(high_s);
+    let block = chain.validate(&network, vec![endorsed.envelope()]).expect("readable");
+    let summary = &block.transactions()[0];
+    assert_eq!(summary.code, EndorsementPolicyFailure);
+    assert!(summary.reason.as_deref().is_some_and(|reason| reason.contains("has a high s")), "{summary:?}");
+}
+
+#[test]
+fn the_key_of_a_tls_certificate_neither_creates_nor_endorses() {
+    let network = Network::new();
+    let mut chain = Chain::new(&network);
+    for rule in [IdentityRule::Registered, IdentityRule::Open] {
+        chain.bundle = with_rule(&network, rule);
+        for (at, signer) in network.orgs["HospitalB"].tls_signers().iter().enumerate() {
+            let as_creator = Tx { creator: signer, ..Tx::new(&network, "creator", vec![writes(&["key"])]) };
+            let mut as_endorser = Tx::new(&network, "endorser", vec![writes(&["key"])]);
+            as_endorser.endorsers[1] = signer;
+            let codes = chain.codes(&network, vec![as_creator.envelope(), as_endorser.envelope()]);
+            assert_eq!(codes, [BadCreatorSignature, EndorsementPolicyFailure], "{rule:?}, signer {at}");
+        }
     }
 }
 

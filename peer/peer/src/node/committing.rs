@@ -1,7 +1,7 @@
 //! The commit of one channel: blocks in, verdicts and writes out, one thread a channel.
 //!
 //! For each block: prove that it follows and was ordered (`check_link`), judge the envelopes by themselves on all cores
-//! (`examine`), judge them in order at the state (`validate_block`), write (`Ledger::commit`). A block that the orderers
+//! (`ExaminedTransaction::of_all`), judge them in order at the state (`validate_block`), write (`Ledger::commit`). A block that the orderers
 //! did not make is refused and its source avoided; a fault of the disk, a corrupt ledger or a panic stops the channel. No
 //! block is ever skipped.
 
@@ -15,7 +15,7 @@ use configtx::ConfigBundle;
 use gateway::ports::ChannelLedger as _;
 use protocol::{Block, BlockNumber, TxNumber};
 use tokio::sync::{mpsc, oneshot};
-use validation::{ExaminedTransaction, ValidatedBlock, check_link, examine, validate_block};
+use validation::{ExaminedTransaction, ValidatedBlock, check_link, validate_block};
 
 use super::channel::Channel;
 use super::fault::NodeFault;
@@ -130,16 +130,13 @@ fn examine_all(envelopes: &[Bytes], bundle: &ConfigBundle, at_ms: u64) -> Vec<Ex
     let numbered: Vec<(TxNumber, &Bytes)> = (0_u32..).map(TxNumber).zip(envelopes).collect();
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     let threads = cores.min(numbered.len() / ENVELOPES_A_THREAD_MIN).max(1);
-    let judge = |part: &[(TxNumber, &Bytes)]| -> Vec<ExaminedTransaction> {
-        part.iter().map(|(number, envelope)| examine(*number, envelope, bundle, at_ms)).collect()
-    };
     if threads == 1 {
-        return judge(&numbered);
+        return ExaminedTransaction::of_all(&numbered, bundle, at_ms);
     }
     thread::scope(|scope| {
         let parts: Vec<_> = numbered
             .chunks(numbered.len().div_ceil(threads))
-            .map(|part| scope.spawn(move || judge(part)))
+            .map(|part| scope.spawn(move || ExaminedTransaction::of_all(part, bundle, at_ms)))
             .collect();
         let joined = parts
             .into_iter()
