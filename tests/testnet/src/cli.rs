@@ -108,6 +108,20 @@ impl User {
         self
     }
 
+    /// The same user with another MSP folder.
+    #[must_use]
+    pub fn with_msp_folder(mut self, folder: PathBuf) -> Self {
+        self.msp = folder;
+        self
+    }
+
+    /// The same user with another TLS folder.
+    #[must_use]
+    pub fn with_tls_folder(mut self, folder: PathBuf) -> Self {
+        self.tls = folder;
+        self
+    }
+
     /// The same user on another channel.
     #[must_use]
     pub fn on_channel(mut self, channel: &str) -> Self {

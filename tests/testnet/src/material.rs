@@ -16,11 +16,16 @@ use crate::network::{NetworkOptions, Ports};
 /// # Errors
 /// Where it fails, with what it said.
 pub fn make_crypto(folder: &Path) -> Result<()> {
+    make_crypto_of(folder, "ecdsa")
+}
+
+/// As [`make_crypto`], with signing keys of that kind.
+pub(crate) fn make_crypto_of(folder: &Path, algorithm: &str) -> Result<()> {
     let mut text = String::from("OrdererOrgs:\n");
     for hospital in Hospital::ALL {
         write!(
             text,
-            "  - Name: {}\n    Domain: {}\n    EnableNodeOUs: true\n    Specs:\n      - Hostname: orderer0\n        SANS: [localhost, 127.0.0.1]\n",
+            "  - Name: {}\n    Domain: {}\n    EnableNodeOUs: true\n    PublicKeyAlgorithm: {algorithm}\n    Specs:\n      - Hostname: orderer0\n        SANS: [localhost, 127.0.0.1]\n",
             hospital.orderer_msp_id(),
             hospital.orderer_domain()
         )?;
@@ -29,7 +34,7 @@ pub fn make_crypto(folder: &Path) -> Result<()> {
     for hospital in Hospital::ALL {
         write!(
             text,
-            "  - Name: {}\n    Domain: {}\n    EnableNodeOUs: true\n    Template:\n      Count: 1\n      SANS: [localhost, 127.0.0.1]\n    Users:\n      Count: 2\n",
+            "  - Name: {}\n    Domain: {}\n    EnableNodeOUs: true\n    PublicKeyAlgorithm: {algorithm}\n    Template:\n      Count: 1\n      SANS: [localhost, 127.0.0.1]\n    Users:\n      Count: 2\n",
             hospital.msp_id(),
             hospital.domain()
         )?;

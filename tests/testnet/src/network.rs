@@ -14,7 +14,7 @@ use web::HttpsClient;
 use crate::binaries;
 use crate::cli::User;
 use crate::hospital::Hospital;
-use crate::material::{make_crypto, make_genesis};
+use crate::material::{make_crypto, make_crypto_of, make_genesis};
 use crate::process::NodeProcess;
 
 /// Time in which a node answers after its start, on a busy machine.
@@ -48,6 +48,8 @@ pub struct NetworkOptions {
     pub orderers: usize,
     /// When they cut a block.
     pub batching: Batching,
+    /// Kind of all signing keys, as templates of `cryptogen` name it: `ecdsa` or `ed25519`.
+    pub public_key_algorithm: &'static str,
     /// Proof-of-work difficulty.
     pub difficulty_bits: u8,
     /// Endorsement policy of `asset-transfer`; `None` for the channel's.
@@ -69,6 +71,7 @@ impl Default for NetworkOptions {
             hospitals: 3,
             orderers: 3,
             batching: Batching::default(),
+            public_key_algorithm: "ecdsa",
             difficulty_bits: 0,
             asset_policy: None,
             custodians: Vec::new(),
@@ -147,7 +150,7 @@ impl Network {
             folder.disable_cleanup(true);
         }
         let ports = Ports::draw()?;
-        make_crypto(folder.path())?;
+        make_crypto_of(folder.path(), options.public_key_algorithm)?;
         make_genesis(folder.path(), &ports, &options)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let mut network =

@@ -14,6 +14,7 @@ mod openssl_and_crypto;
 mod patched_peers_share;
 mod report_lifecycle;
 mod sigkill;
+mod signing_keys;
 mod start_and_restart;
 mod stock_client;
 mod uploaded_before;
