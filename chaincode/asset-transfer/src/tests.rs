@@ -80,6 +80,7 @@ fn simulated(args: &[&str]) -> (Result<Bytes, ChaincodeError>, Simulation) {
         },
         timestamp_ms: 0,
         reports: None,
+        organization: None,
         examination: None,
     };
     let mut stub = Simulation::new(

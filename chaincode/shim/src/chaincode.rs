@@ -1,7 +1,7 @@
 //! The two traits of a chaincode: what it is, and what it may call.
 
 use bytes::Bytes;
-use protocol::{ChannelId, ReportsConfig, TxId};
+use protocol::{ChannelId, MspConfig, ReportsConfig, TxId};
 use thiserror::Error;
 
 use crate::composite_key::{create_composite_key, split_composite_key};
@@ -174,6 +174,9 @@ pub trait Stub {
 
     /// The channel's rules for reports.
     fn reports_config(&self) -> Option<&ReportsConfig>;
+
+    /// The creator's organisation as the channel's configuration has it; `None` for all but the system chaincode.
+    fn organization(&self) -> Option<&MspConfig>;
 
     /// What the peer found in the report's bytes; `None` where the proposal carries no data key.
     fn examination(&self) -> Option<&Examination>;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use bytes::Bytes;
-use protocol::{ChaincodeName, ChannelId, MspId, Poi, ReportsConfig, Role, TxId};
+use protocol::{ChaincodeName, ChannelId, MspConfig, MspId, Poi, ReportsConfig, Role, TxId};
 
 /// Who created the transaction, as the peer verified it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +56,8 @@ pub struct Invocation {
     pub timestamp_ms: u64,
     /// The channel's rules for reports.
     pub reports: Option<ReportsConfig>,
+    /// The creator's organisation as the channel's configuration has it, for the system chaincode; `None` for others.
+    pub organization: Option<MspConfig>,
     /// The report's content, where the proposal carries a data key.
     pub examination: Option<Examination>,
 }

@@ -3,12 +3,14 @@
 //! It is built once for each configuration block and then only read. A bundle exists only where every rule holds, so
 //! that no reader checks again.
 
+use std::collections::BTreeMap;
+
 use msp::{
     IdentityRejection, KnownSignatures, MspSet, SignatureClaim, SignatureRejection, VerifiedIdentity,
     VerifiedSignature,
 };
 use policy::CompiledPolicy;
-use protocol::{BlockSignature, ChannelConfig, Digest, MspId, Organization};
+use protocol::{BlockSignature, ChaincodeDefinition, ChannelConfig, Digest, MspId, Organization};
 
 use crate::{
     check,
@@ -16,6 +18,7 @@ use crate::{
     identities::KnownIdentities,
     policies::{Policies, paths},
     problem::{ConfigError, Problems},
+    system,
 };
 
 /// A channel's configuration in force.
@@ -24,6 +27,8 @@ pub struct ConfigBundle {
     config: ChannelConfig,
     msps: MspSet,
     policies: Policies,
+    /// Who endorses a change of an organisation's identities.
+    identity_policies: BTreeMap<MspId, CompiledPolicy>,
     consenters: ConsenterSet,
     identities: KnownIdentities,
     signatures: KnownSignatures,
@@ -39,6 +44,7 @@ impl ConfigBundle {
         check::form(&config, &mut problems);
         let msps = check::organizations(&config, &mut problems);
         let policies = Policies::compile(&config, &mut problems);
+        let identity_policies = system::policies(&config, &mut problems);
         let consenters = match &msps {
             Some(msps) => {
                 check::first_identities(&config, msps, &mut problems);
@@ -48,7 +54,15 @@ impl ConfigBundle {
         };
         if let (Some(msps), true) = (msps, problems.is_empty()) {
             let (identities, signatures) = (KnownIdentities::default(), KnownSignatures::default());
-            return Ok(Self { config, msps, policies, consenters, identities, signatures });
+            return Ok(Self {
+                config,
+                msps,
+                policies,
+                identity_policies,
+                consenters,
+                identities,
+                signatures,
+            });
         }
         // Without organisations there is at least one problem, so this always answers the error.
         Err(problems.into_result().err().unwrap_or(ConfigError { problems: Vec::new() }))
@@ -107,6 +121,22 @@ impl ConfigBundle {
     #[must_use]
     pub fn policy(&self, path: &str) -> Option<&CompiledPolicy> {
         self.policies.at(path)
+    }
+
+    /// The definition of a chaincode that the channel runs: one of its configuration, or the system's own.
+    #[must_use]
+    pub fn definition(&self, chaincode: &str) -> Option<&ChaincodeDefinition> {
+        self.config.chaincode(chaincode).or_else(|| system::definition(chaincode))
+    }
+
+    /// The policy that the endorsements of a creator's transaction must meet. Changes of identities need one peer of the
+    /// creator's organisation and no other; every other chaincode answers as [`ConfigBundle::endorsement_policy`].
+    #[must_use]
+    pub fn endorsement_policy_for(&self, chaincode: &str, creator: &MspId) -> Option<&CompiledPolicy> {
+        if system::is_system_chaincode(chaincode) {
+            return self.identity_policies.get(creator);
+        }
+        self.endorsement_policy(chaincode)
     }
 
     /// The endorsement policy of a chaincode of the channel: its own, or `/Channel/Application/Endorsement`. `None` for

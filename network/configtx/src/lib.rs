@@ -15,6 +15,7 @@ mod identities;
 mod order;
 mod policies;
 mod problem;
+mod system;
 
 pub use bundle::ConfigBundle;
 pub use check::{CAPABILITY, PROFILES};
@@ -23,3 +24,4 @@ pub use envelope::{ConfigBlockError, config_envelope, config_of_block, genesis_b
 pub use order::in_canonical_order;
 pub use policies::paths;
 pub use problem::{ConfigError, ConfigProblem};
+pub use system::{IDENTITIES_VERSION, is_system_chaincode};

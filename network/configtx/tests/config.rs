@@ -221,6 +221,15 @@ fn policies_stand_by_default_over_the_organisations_that_they_concern() {
     let own = ways(bundle.endorsement_policy("either").expect("its own"));
     assert_eq!(own, vec![vec![format!("{a}.peer")], vec![format!("{b}.peer")]]);
     assert!(bundle.endorsement_policy("unknown").is_none());
+    // Changes of identities are for the creator's own organisation, whatever the channel's default.
+    let of =
+        |chaincode: &str, creator: &str| bundle.endorsement_policy_for(chaincode, &msp_id(creator)).map(ways);
+    assert_eq!(of("_identity", "HospitalB"), Some(vec![vec!["HospitalB.peer".to_owned()]]));
+    assert_eq!((of("_identity", "Nobody"), of("unknown", "HospitalB")), (None, None));
+    assert_eq!(of("basic", "HospitalB"), Some(pairs));
+    let defined = |name: &str| bundle.definition(name).map(|definition| definition.name.to_string());
+    assert_eq!(defined("_identity").as_deref(), Some("_identity"));
+    assert_eq!((defined("basic").as_deref(), defined("_other")), (Some("basic"), None));
     assert!(bundle.policy("/Channel/Application/Unknown").is_none());
 }
 

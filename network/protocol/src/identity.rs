@@ -84,6 +84,18 @@ impl Poi {
     }
 }
 
+impl std::str::FromStr for Poi {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        let mut digest = [0; 32];
+        match hex::decode_to_slice(text, &mut digest) {
+            Ok(()) if !text.bytes().any(|byte| byte.is_ascii_uppercase()) => Ok(Self(digest)),
+            _ => Err(InvalidName::new("PoI", text, "64 lower-case hex digits")),
+        }
+    }
+}
+
 impl fmt::Display for Poi {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&hex::encode(self.0))

@@ -33,7 +33,8 @@ pub struct IdentityRecord {
     pub tls_spki: Vec<Digest>,
     /// Whether it may act.
     pub status: IdentityStatus,
-    /// The blocks of each change, ascending.
+    /// The blocks of each change, ascending. A transaction's own write lacks the last: no endorser knows the block in which
+    /// it will stand, and validation adds it.
     pub changed_at: Vec<BlockNumber>,
 }
 

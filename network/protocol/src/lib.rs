@@ -20,6 +20,7 @@ mod custody;
 mod delivery;
 mod exchange;
 mod identity;
+mod identity_claim;
 mod identity_record;
 mod ids;
 mod report_service;
@@ -39,6 +40,7 @@ pub use custody::{KeyDeposit, KeyRelease, KeyRequest, SealedKey};
 pub use delivery::DeliverReply;
 pub use exchange::{BlockRequest, BlockResponse, FetchReason};
 pub use identity::{MspConfig, MspId, NodeOus, OuIdentifier, Poi, Role};
+pub use identity_claim::{IdentityAction, IdentityClaim};
 pub use identity_record::{IdentityRecord, IdentityStatus};
 pub use ids::{
     BlockHash, BlockNumber, ChaincodeName, ChannelId, CommitHash, Digest, InvalidName, TxId, TxNumber,

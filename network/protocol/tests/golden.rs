@@ -200,6 +200,17 @@ fn the_bytes_of_hashed_and_stored_types_are_frozen() {
         changed_at: vec![BlockNumber(0)],
     };
     check("identity_record", &codec::encode(&record));
+    let claim = IdentityClaim {
+        version: IdentityClaim::VERSION,
+        msp_id: msp("HospitalAMSP"),
+        certificate: Bytes::from_static(b"pem"),
+        tls_spki: vec![Digest([5; 32])],
+        proof: Bytes::from_static(b"signature"),
+    };
+    check("identity_claim", &claim.to_bytes());
+    let poi = Poi::from_digest([4; 32]);
+    check("identity_register_proof", &claim.proven_bytes(IdentityAction::Register, &channel(), &poi));
+    check("identity_renew_proof", &claim.proven_bytes(IdentityAction::Renew, &channel(), &poi));
 }
 
 #[test]

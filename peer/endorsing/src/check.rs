@@ -65,7 +65,7 @@ pub fn check_proposal(
             expected: config.channel.clone(),
         });
     }
-    if config.chaincode(proposal.chaincode.as_str()).is_none() {
+    if bundle.definition(proposal.chaincode.as_str()).is_none() {
         return Err(ProposalRejection::UnknownChaincode {
             channel: config.channel.clone(),
             chaincode: proposal.chaincode.as_str().to_owned(),

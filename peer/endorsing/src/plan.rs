@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use configtx::ConfigBundle;
+use configtx::{ConfigBundle, is_system_chaincode};
 use policy::CompiledPolicy;
 use protocol::{Checkers, MspId, Role};
 
@@ -83,6 +83,16 @@ pub enum PlanRefusal {
         /// Those that could endorse.
         known: Vec<MspId>,
     },
+    /// A change of identities that names another organisation.
+    #[error(
+        "identities of {own} are changed by a peer of {own} alone; leave {stranger} out of the endorsing organisations"
+    )]
+    NotItsOwn {
+        /// Who was named.
+        stranger: MspId,
+        /// Whose identities change.
+        own: MspId,
+    },
     /// A proposal with a data key, on a channel without rules for reports.
     #[error(
         "the proposal carries a data key, and the channel has no rules for reports that say who may see it"
@@ -145,12 +155,16 @@ pub fn is_upload(proposal: &ParsedProposal) -> bool {
 /// [`PlanRefusal`] says what to name instead.
 pub fn plan(bundle: &ConfigBundle, request: &PlanRequest<'_>) -> Result<EndorsementPlan, PlanRefusal> {
     let chaincode = request.chaincode.to_owned();
-    if bundle.config().chaincode(request.chaincode).is_none() {
+    if bundle.definition(request.chaincode).is_none() {
         return Err(PlanRefusal::UnknownChaincode { chaincode });
     }
     check_named(bundle, request.requested)?;
+    let stranger = request.requested.iter().find(|msp_id| *msp_id != request.own);
+    if let (true, Some(stranger)) = (is_system_chaincode(request.chaincode), stranger) {
+        return Err(PlanRefusal::NotItsOwn { stranger: stranger.clone(), own: request.own.clone() });
+    }
     let known: Vec<MspId> = bundle.endorsing_organizations().cloned().collect();
-    let Some(policy) = bundle.endorsement_policy(request.chaincode) else {
+    let Some(policy) = bundle.endorsement_policy_for(request.chaincode, request.own) else {
         return Err(PlanRefusal::Unsatisfiable { chaincode, policy: "none".to_owned(), known });
     };
     let ways = ways(bundle, policy);

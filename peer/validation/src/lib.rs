@@ -16,6 +16,9 @@ mod concord;
 mod examine;
 mod genesis;
 mod identities;
+mod identity_change;
+mod identity_refusal;
+mod identity_write;
 mod link;
 mod mvcc;
 mod overlay;
@@ -29,6 +32,11 @@ pub use commitment::{code_leaf, codes_root, commit_hash, write_leaf, writes_root
 pub use concord::{Comparison, Concord, concord};
 pub use examine::{ExaminedTransaction, examine};
 pub use genesis::{CONFIG_KEY, CONFIG_NAMESPACE, GenesisRejection, validate_genesis};
+pub use identity_change::{
+    IdentityActor, IdentityChange, REGISTER_IDENTITY, RENEW_IDENTITY, REVOKE_IDENTITY, identity_entry,
+    stamped,
+};
+pub use identity_refusal::IdentityRefusal;
 pub use link::{BlockRejection, OrderedBlock, check_link};
 pub use parse::{Flaw, ParsedTransaction, parse_transaction};
 pub use state::{StateFault, StateReader};

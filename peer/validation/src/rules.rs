@@ -18,7 +18,7 @@ pub(crate) fn chaincode(transaction: &EndorsedTransaction, bundle: &ConfigBundle
 
     let parsed = &transaction.parsed;
     let name = parsed.chaincode.as_str();
-    let Some(definition) = bundle.config().chaincode(name) else {
+    let Some(definition) = bundle.definition(name) else {
         return Err(Flaw::new(InvalidChaincode, format!("the channel has no chaincode {}", shortened(name))));
     };
     if parsed.chaincode_version.is_empty() {
@@ -65,7 +65,8 @@ pub(crate) fn endorsement(
             standing => passed_over.push(format!("{}/{}: {standing:?}", identity.msp_id(), identity.poi())),
         }
     }
-    let Some(policy) = bundle.endorsement_policy(&transaction.parsed.chaincode) else {
+    let creator = transaction.creator.msp_id();
+    let Some(policy) = bundle.endorsement_policy_for(&transaction.parsed.chaincode, creator) else {
         return Ok(Some(Flaw::new(code, "the chaincode has no endorsement policy, so nobody can meet it")));
     };
     let verdict = policy.evaluate(&counted);

@@ -5,12 +5,17 @@
 
 use std::collections::BTreeSet;
 
-use configtx::ConfigBundle;
-use protocol::{Block, CommitHash, Digest, TxId, TxValidationCode, Version, merkle};
+use configtx::{ConfigBundle, is_system_chaincode};
+use protocol::{
+    Block, CommitHash, Digest, IdentityRecord, KvWrite, NamespaceSet, ReadWriteSet, TxId, TxValidationCode,
+    Version, merkle,
+};
 
 use crate::{
     examine::{Content, EndorsedTransaction, ExaminedTransaction},
     identities::{Identities, Standing},
+    identity_change::{identity_entry, stamped},
+    identity_write,
     link::OrderedBlock,
     mvcc,
     overlay::Overlay,
@@ -49,10 +54,13 @@ pub fn validate_block(
     let mut summaries = Vec::with_capacity(examined.len());
     for transaction in examined {
         let version = Version { block_number: block.header.number, tx_number: transaction.number };
-        let flaw = sequence.judge(&transaction)?;
-        if flaw.is_none() {
-            sequence.take_writes(&transaction, version);
-        }
+        let flaw = match sequence.judge(&transaction)? {
+            Verdict::Flawed(flaw) => Some(flaw),
+            Verdict::Valid(record) => {
+                sequence.take_writes(&transaction, record, version);
+                None
+            }
+        };
         summaries.push(summary(transaction, flaw));
     }
     let Sequence { overlay, history, .. } = sequence;
@@ -87,21 +95,34 @@ struct Sequence<'a> {
     history: Vec<HistoryWrite>,
 }
 
+/// What is said of a transaction.
+enum Verdict {
+    Flawed(Flaw),
+    /// Its writes count. Where it changes an identity: the record, as derived here from its arguments.
+    Valid(Option<IdentityRecord>),
+}
+
+impl Verdict {
+    fn flawed(code: TxValidationCode, reason: impl Into<String>) -> Self {
+        Self::Flawed(Flaw::new(code, reason))
+    }
+}
+
 impl Sequence<'_> {
     /// The first rule that the transaction breaks.
-    fn judge(&mut self, examined: &ExaminedTransaction) -> Result<Option<Flaw>, StateFault> {
+    fn judge(&mut self, examined: &ExaminedTransaction) -> Result<Verdict, StateFault> {
         let is_repeated = self.is_repeated(examined)?;
         match &examined.content {
-            Content::Flawed(flaw) => Ok(Some(flaw.clone())),
+            Content::Flawed(flaw) => Ok(Verdict::Flawed(flaw.clone())),
             // The seam for updates of the configuration: alone in its block, and only by way of `configtx`.
-            Content::Config => Ok(Some(Flaw::new(
+            Content::Config => Ok(Verdict::flawed(
                 TxValidationCode::InvalidConfigTransaction,
                 "a configuration after block 0 is not processed by this release",
-            ))),
+            )),
             Content::Transaction(_) if is_repeated => {
-                Ok(Some(Flaw::new(TxValidationCode::DuplicateTxid, "the tx id stands in the ledger already")))
+                Ok(Verdict::flawed(TxValidationCode::DuplicateTxid, "the tx id stands in the ledger already"))
             }
-            Content::Transaction(transaction) => self.judge_transaction(transaction),
+            Content::Transaction(transaction) => self.judge_transaction(transaction, examined.at_ms),
         }
     }
 
@@ -110,30 +131,63 @@ impl Sequence<'_> {
         Ok(!self.seen.insert(tx_id.clone()) || self.state.has_transaction(tx_id)?)
     }
 
-    fn judge_transaction(&self, transaction: &EndorsedTransaction) -> Result<Option<Flaw>, StateFault> {
+    fn judge_transaction(
+        &self,
+        transaction: &EndorsedTransaction,
+        at_ms: u64,
+    ) -> Result<Verdict, StateFault> {
         let creator = &transaction.creator;
         let standing = self.identities.standing(creator)?;
         if standing != Standing::MayAct {
             let reason = format!("the creator {}/{} is {standing:?}", creator.msp_id(), creator.poi());
-            return Ok(Some(Flaw::new(TxValidationCode::InvalidOtherReason, reason)));
+            return Ok(Verdict::flawed(TxValidationCode::InvalidOtherReason, reason));
         }
         if let Err(flaw) = rules::chaincode(transaction, self.bundle) {
-            return Ok(Some(flaw));
+            return Ok(Verdict::Flawed(flaw));
         }
         if let Some(flaw) = rules::endorsement(transaction, self.bundle, &self.identities)? {
-            return Ok(Some(flaw));
+            return Ok(Verdict::Flawed(flaw));
         }
-        mvcc::conflict(&transaction.parsed.rwset.namespaces, &self.overlay, self.state)
+        if let Some(flaw) = mvcc::conflict(&transaction.parsed.rwset.namespaces, &self.overlay, self.state)? {
+            return Ok(Verdict::Flawed(flaw));
+        }
+        if !is_system_chaincode(&transaction.parsed.chaincode) {
+            return Ok(Verdict::Valid(None));
+        }
+        Ok(match identity_write::derive(transaction, self.bundle, &self.identities, at_ms)? {
+            Ok(record) => Verdict::Valid(record),
+            Err(flaw) => Verdict::Flawed(flaw),
+        })
     }
 
-    fn take_writes(&mut self, examined: &ExaminedTransaction, version: Version) {
+    /// Takes the writes of a valid transaction: those that it was endorsed with, or the record that it changes.
+    fn take_writes(
+        &mut self,
+        examined: &ExaminedTransaction,
+        record: Option<IdentityRecord>,
+        version: Version,
+    ) {
         let Content::Transaction(transaction) = &examined.content else { return };
-        let parsed = &transaction.parsed;
-        self.overlay.apply(&parsed.rwset, version);
-        for namespace in &parsed.rwset.namespaces {
+        let Some(record) = record else {
+            return self.take_set(&transaction.parsed.rwset, version);
+        };
+        let record = stamped(record, version.block_number);
+        let (key, value) = identity_entry(&record);
+        let namespace = NamespaceSet {
+            name: IdentityRecord::NAMESPACE.to_owned(),
+            writes: vec![KvWrite { key, value: Some(value) }],
+            ..NamespaceSet::default()
+        };
+        self.take_set(&ReadWriteSet { version: ReadWriteSet::VERSION, namespaces: vec![namespace] }, version);
+        self.identities.put(record);
+    }
+
+    fn take_set(&mut self, rwset: &ReadWriteSet, version: Version) {
+        self.overlay.apply(rwset, version);
+        for namespace in &rwset.namespaces {
             for write in &namespace.writes {
                 self.history.push(HistoryWrite {
-                    tx_number: examined.number,
+                    tx_number: version.tx_number,
                     namespace: namespace.name.clone(),
                     key: write.key.clone(),
                     value: write.value.clone(),

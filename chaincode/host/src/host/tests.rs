@@ -96,6 +96,7 @@ fn run(chaincode: &str, function: &str) -> Run {
         },
         timestamp_ms: 0,
         reports: None,
+        organization: None,
         examination: None,
     };
     Run { invocation, state: Arc::new(Three) }

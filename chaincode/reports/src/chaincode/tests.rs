@@ -62,6 +62,7 @@ impl World {
             },
             timestamp_ms: 1000,
             reports: None,
+            organization: None,
             examination: found,
         };
         let state = Arc::new(self.state.clone());

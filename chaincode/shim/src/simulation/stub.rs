@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use protocol::limits::VALUE_BYTES_MAX;
-use protocol::{ChannelId, ReportsConfig, TxId};
+use protocol::{ChannelId, MspConfig, ReportsConfig, TxId};
 
 use super::{Simulation, within};
 use crate::chaincode::{StatePage, Stub, StubError};
@@ -44,6 +44,10 @@ impl Stub for Simulation {
 
     fn reports_config(&self) -> Option<&ReportsConfig> {
         self.invocation.reports.as_ref()
+    }
+
+    fn organization(&self) -> Option<&MspConfig> {
+        self.invocation.organization.as_ref()
     }
 
     fn examination(&self) -> Option<&Examination> {

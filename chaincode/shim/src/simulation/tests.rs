@@ -66,6 +66,7 @@ fn invocation() -> Invocation {
         },
         timestamp_ms: 1,
         reports: None,
+        organization: None,
         examination: None,
     }
 }

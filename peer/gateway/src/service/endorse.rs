@@ -113,6 +113,7 @@ impl<N: Node, C: UploadCustody> GatewayService<N, C> {
     async fn refused_plan(&self, bundle: &ConfigBundle, refusal: &PlanRefusal) -> Status {
         let code = match refusal {
             PlanRefusal::NamedTwice { .. }
+            | PlanRefusal::NotItsOwn { .. }
             | PlanRefusal::UnnamedCheckers { .. }
             | PlanRefusal::NotAChecker { .. }
             | PlanRefusal::OwnNotNamed { .. }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use configtx::ConfigBundle;
+use configtx::{ConfigBundle, is_system_chaincode};
 use endorsing::{
     ExecutionResult, ParsedProposal, VerifiedProposal, check_fresh, check_proposal, endorse, is_success,
     parse_proposal,
@@ -18,7 +18,7 @@ use gateway::{Examiner, UploadProposal};
 use host::{ChaincodeHost, HostError, Run};
 use msp::{MspSet, SigningIdentity, VerifiedIdentity};
 use protocol::fabric::{ChaincodeEvent, ProposalResponse, SignedProposal};
-use protocol::{ChaincodeDefinition, IdentityRule, IdentityStatus, MspId};
+use protocol::{ChaincodeDefinition, IdentityRule, IdentityStatus, MspConfig, MspId};
 use shim::{Creator, Examination, Invocation};
 use tokio::sync::Semaphore;
 use transport::services::endorser::Endorser as EndorserService;
@@ -131,7 +131,7 @@ impl Endorser {
         verified: &VerifiedProposal,
     ) -> Result<ChaincodeDefinition, Status> {
         let name = verified.proposal().chaincode.as_str();
-        let Some(definition) = bundle.config().chaincode(name) else {
+        let Some(definition) = bundle.definition(name) else {
             return Err(Status::not_found(format!(
                 "channel {} has no chaincode {name}",
                 bundle.config().channel
@@ -201,6 +201,7 @@ impl Endorser {
             },
             timestamp_ms: proposal.timestamp_ms,
             reports: bundle.config().reports.clone(),
+            organization: own_configuration(bundle, proposal, creator.msp_id()),
             examination,
         };
         let state = Arc::new(channel.ledger().snapshot());
@@ -240,6 +241,13 @@ impl Endorser {
         let response = protocol::fabric::Response { status: 200, message: String::new(), payload };
         Ok(ProposalResponse { version: 1, response: Some(response), ..ProposalResponse::default() })
     }
+}
+
+/// The creator's organisation, for the system chaincode: it judges certificates that the creator brings.
+fn own_configuration(bundle: &ConfigBundle, proposal: &ParsedProposal, creator: &MspId) -> Option<MspConfig> {
+    let organization =
+        bundle.organization(creator).filter(|_| is_system_chaincode(proposal.chaincode.as_str()));
+    organization.map(|organization| organization.msp.clone())
 }
 
 /// Whether the proposal's report is examined here. Keys and reports are for the checkers that the channel names and for the
@@ -284,19 +292,17 @@ fn without_key(transient: &BTreeMap<String, Vec<u8>>) -> BTreeMap<String, Vec<u8
     others.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
-/// The creator must be registered and active, unless the channel is open to every certificate of its MSPs.
+/// The creator must be registered and active; on a channel that is open to every certificate of its MSPs, not revoked.
 pub(super) fn registered(
     channel: &Channel,
     bundle: &ConfigBundle,
     creator: &VerifiedIdentity,
 ) -> Result<(), Status> {
-    if bundle.config().identities == IdentityRule::Open {
-        return Ok(());
-    }
     let record = channel.identity(creator.msp_id(), &creator.poi()).map_err(internal)?;
     match record.map(|record| record.status) {
         Some(IdentityStatus::Active) => Ok(()),
         Some(IdentityStatus::Revoked) => Err(revoked(creator)),
+        None if bundle.config().identities == IdentityRule::Open => Ok(()),
         None => Err(Status::permission_denied(format!(
             "identity {} of {} is not registered on channel {}; an administrator of {} registers it",
             creator.poi(),
