@@ -12,6 +12,7 @@ use rustls::sign::SingleCertAndKey;
 use rustls::version::TLS13;
 use rustls::{ClientConfig, ServerConfig};
 
+use crate::gate::ConnectionGate;
 use crate::identity::TlsIdentity;
 use crate::roots::TrustRoots;
 
@@ -30,11 +31,21 @@ pub(crate) fn provider() -> &'static Arc<CryptoProvider> {
 /// Makes a listener's configuration: a client certificate that chains to `roots` is demanded.
 #[must_use]
 pub fn server_config(identity: &TlsIdentity, roots: &TrustRoots, alpn: &[&[u8]]) -> ServerConfig {
+    gated_server_config(identity, roots, &ConnectionGate::default(), alpn)
+}
+
+/// Makes a listener's configuration in which the gate is asked about each client's key, too.
+pub(crate) fn gated_server_config(
+    identity: &TlsIdentity,
+    roots: &TrustRoots,
+    gate: &ConnectionGate,
+    alpn: &[&[u8]],
+) -> ServerConfig {
     #[expect(clippy::expect_used, reason = "aws-lc-rs has the cipher suites and groups of TLS 1.3")]
     let mut config = ServerConfig::builder_with_provider(Arc::clone(provider()))
         .with_protocol_versions(&[&TLS13])
         .expect("the provider speaks TLS 1.3")
-        .with_client_cert_verifier(roots.client_verifier())
+        .with_client_cert_verifier(roots.client_verifier(gate))
         .with_cert_resolver(Arc::new(SingleCertAndKey::from(identity.certified())));
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
@@ -46,12 +57,22 @@ pub fn server_config(identity: &TlsIdentity, roots: &TrustRoots, alpn: &[&[u8]])
 /// Makes a dialler's configuration: our certificate is shown, and the server's must chain to `roots` and carry its name.
 #[must_use]
 pub fn client_config(identity: &TlsIdentity, roots: &TrustRoots, alpn: &[&[u8]]) -> ClientConfig {
+    gated_client_config(identity, roots, &ConnectionGate::default(), alpn)
+}
+
+/// Makes a dialler's configuration in which the gate is asked about each server's key, too.
+pub(crate) fn gated_client_config(
+    identity: &TlsIdentity,
+    roots: &TrustRoots,
+    gate: &ConnectionGate,
+    alpn: &[&[u8]],
+) -> ClientConfig {
     #[expect(clippy::expect_used, reason = "aws-lc-rs has the cipher suites and groups of TLS 1.3")]
     let mut config = ClientConfig::builder_with_provider(Arc::clone(provider()))
         .with_protocol_versions(&[&TLS13])
         .expect("the provider speaks TLS 1.3")
         .dangerous()
-        .with_custom_certificate_verifier(roots.server_verifier())
+        .with_custom_certificate_verifier(roots.server_verifier(gate))
         .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity.certified())));
     config.resumption = Resumption::disabled();
     config.enable_early_data = false;

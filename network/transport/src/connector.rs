@@ -11,15 +11,15 @@ use std::time::Duration;
 use hyper_util::rt::TokioIo;
 use protocol::Endpoint;
 use rustls::ClientConfig;
-use tokio::net::TcpStream;
-use tokio_rustls::client::TlsStream;
 use tonic::transport::Channel;
 
-use crate::config::{ALPN_HTTP2, client_config};
+use crate::config::{ALPN_HTTP2, gated_client_config};
 use crate::dial::{CONNECT_TIMEOUT, dial};
 use crate::error::TransportError;
+use crate::gate::ConnectionGate;
 use crate::identity::TlsIdentity;
 use crate::roots::TrustRoots;
+use crate::watched::WatchedStream;
 
 /// How often a live connection is asked whether the other end lives, even when no call is under way: a dead node is known
 /// before the next call needs it.
@@ -34,6 +34,7 @@ const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
 #[derive(Clone)]
 pub struct TlsClient {
     identity: TlsIdentity,
+    gate: ConnectionGate,
     config: Arc<ClientConfig>,
 }
 
@@ -41,14 +42,22 @@ impl TlsClient {
     /// Takes who we are and whom we believe; later replacements of the roots hold for later connections.
     #[must_use]
     pub fn new(identity: &TlsIdentity, roots: &TrustRoots) -> Self {
-        Self { identity: identity.clone(), config: Arc::new(client_config(identity, roots, &[ALPN_HTTP2])) }
+        Self::gated(identity, roots, &ConnectionGate::default())
+    }
+
+    /// As [`TlsClient::new`], with a gate that is asked about each server's key, at the handshake and as long as the
+    /// connection lives. What it refuses is closed, with the calls on it.
+    #[must_use]
+    pub fn gated(identity: &TlsIdentity, roots: &TrustRoots, gate: &ConnectionGate) -> Self {
+        let config = gated_client_config(identity, roots, gate, &[ALPN_HTTP2]);
+        Self { identity: identity.clone(), gate: gate.clone(), config: Arc::new(config) }
     }
 
     /// The same client with other roots: those of the one organisation whose node is to be dialled, so that no other
     /// organisation's certificate is taken for it, whatever host name it carries.
     #[must_use]
     pub fn believing(&self, roots: &TrustRoots) -> Self {
-        Self::new(&self.identity, roots)
+        Self::gated(&self.identity, roots, &self.gate)
     }
 
     /// Makes a channel that connects at its first call, and again after a loss. A call that finds no connection fails with
@@ -70,6 +79,7 @@ impl TlsClient {
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
             .connect_with_connector_lazy(Connector {
                 endpoint: endpoint.clone(),
+                gate: self.gate.clone(),
                 config: Arc::clone(&self.config),
             })
     }
@@ -101,11 +111,12 @@ fn authority(endpoint: &Endpoint) -> String {
 #[derive(Clone)]
 struct Connector {
     endpoint: Endpoint,
+    gate: ConnectionGate,
     config: Arc<ClientConfig>,
 }
 
 impl tower::Service<http::Uri> for Connector {
-    type Response = TokioIo<TlsStream<TcpStream>>;
+    type Response = TokioIo<WatchedStream>;
     type Error = TransportError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
 
@@ -114,7 +125,10 @@ impl tower::Service<http::Uri> for Connector {
     }
 
     fn call(&mut self, _: http::Uri) -> Self::Future {
-        let Self { endpoint, config } = self.clone();
-        Box::pin(async move { dial(&endpoint, config).await.map(TokioIo::new) })
+        let Self { endpoint, gate, config } = self.clone();
+        Box::pin(async move {
+            let stream = dial(&endpoint, config).await?;
+            Ok(TokioIo::new(WatchedStream::new(stream, gate)))
+        })
     }
 }

@@ -149,7 +149,7 @@ pub enum TransportError {
     /// The server did not take our certificate.
     #[error(
         "{endpoint}: refused our TLS certificate ({alert}): \
-         the node must trust the TLS CA that issued it, and it must be in its time"
+         the node must trust the TLS CA that issued it, it must be in its time, and its key may not be revoked"
     )]
     OurCertificate {
         /// What was dialled.

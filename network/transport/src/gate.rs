@@ -1,7 +1,8 @@
-//! The question that is asked about a TLS key at every request, not only when its connection began.
+//! The question that is asked about a TLS key at its handshake, at every request, and whenever the answer may have changed.
 //!
 //! A handshake happens once and a connection may live for weeks; a key that is revoked meanwhile must lose it within one
-//! block. Who is revoked is known above this crate, so the gate is a closure.
+//! block. Who is revoked is known above this crate, so the gate is a closure. There is no list of connections: each waits
+//! for the gate's next change beside its own work, so what is watched is exactly what lives.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use crate::peer_certificate::PeerCertificate;
 
 type Judge = dyn Fn(&PeerCertificate) -> Result<(), String> + Send + Sync;
 
-/// Judges the certificate of every request. A refusal becomes `PERMISSION_DENIED` with the text that the closure returns,
+/// Judges certificates. A refused handshake ends with the alert `certificate_revoked`; the refusal of a request becomes `PERMISSION_DENIED` with the text that the closure returns,
 /// which a remote party reads: a short reason, no internals. Clones share the closure and its rechecks.
 #[derive(Clone)]
 pub struct ConnectionGate {
@@ -38,6 +39,20 @@ impl ConnectionGate {
     /// The closure's reason.
     pub fn judge(&self, certificate: &PeerCertificate) -> Result<(), String> {
         (self.judge)(certificate)
+    }
+
+    /// Waits until the closure refuses the certificate, and gives its reason. Judges now and after every recheck.
+    pub(crate) async fn refusal(self, certificate: PeerCertificate) -> String {
+        // Taken before the first judgement, so that no change between the two is missed.
+        let mut changes = self.changes();
+        loop {
+            if let Err(reason) = self.judge(&certificate) {
+                return reason;
+            }
+            if changes.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
     }
 
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {

@@ -2,8 +2,8 @@
 //!
 //! - [`TlsIdentity`] and [`TrustRoots`] are who we are and whom we believe; roots are replaced while connections live.
 //! - [`Server`] accepts connections: TLS 1.3, a client certificate that chains to the roots, no resumption, so that a
-//!   stranger gets no byte past the handshake. A [`ConnectionGate`] is asked at every request and may close what lives; an
-//!   [`Observer`] is told of every answer.
+//!   stranger gets no byte past the handshake. A [`ConnectionGate`] is asked at every handshake and request, and closes what
+//!   lives; an [`Observer`] is told of every answer.
 //! - [`TlsClient`] dials: [`TlsClient::connect`] gives a lazy channel that reconnects, [`TlsClient::probe`] says in words
 //!   what is wrong with an endpoint ([`TransportError`]).
 //! - [`services`] declares every service, one module each: a trait to implement, a server and a client with limits set.
@@ -26,6 +26,7 @@ mod peer_certificate;
 mod roots;
 mod routes;
 mod server;
+mod watched;
 
 pub use codec::{Format, MessagePack, Protobuf, WireCodec};
 pub use config::{ALPN_HTTP1, ALPN_HTTP2, client_config, server_config};

@@ -13,11 +13,14 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::{DigitallySignedStruct, DistinguishedName, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, RootCertStore, SignatureScheme};
 use tokio::sync::watch;
+use tracing::warn;
 
 use crate::config::provider;
 use crate::error::RootsError;
+use crate::gate::ConnectionGate;
+use crate::peer_certificate::PeerCertificate;
 
 /// A live set of trust roots. Clones share the set.
 #[derive(Clone)]
@@ -91,12 +94,12 @@ impl TrustRoots {
         self.0.current.load().client.verify_client_cert(leaf, intermediates, UnixTime::now()).map(drop)
     }
 
-    pub(crate) fn client_verifier(&self) -> Arc<dyn ClientCertVerifier> {
-        Arc::new(LiveVerifier(self.clone()))
+    pub(crate) fn client_verifier(&self, gate: &ConnectionGate) -> Arc<dyn ClientCertVerifier> {
+        Arc::new(LiveVerifier { roots: self.clone(), gate: gate.clone() })
     }
 
-    pub(crate) fn server_verifier(&self) -> Arc<dyn ServerCertVerifier> {
-        Arc::new(LiveVerifier(self.clone()))
+    pub(crate) fn server_verifier(&self, gate: &ConnectionGate) -> Arc<dyn ServerCertVerifier> {
+        Arc::new(LiveVerifier { roots: self.clone(), gate: gate.clone() })
     }
 }
 
@@ -130,13 +133,25 @@ impl Verifiers {
     }
 }
 
-/// Hands each handshake to the verifiers of its moment.
+/// Hands each handshake to the verifiers of its moment, and to the gate.
 #[derive(Debug)]
-struct LiveVerifier(TrustRoots);
+struct LiveVerifier {
+    roots: TrustRoots,
+    gate: ConnectionGate,
+}
 
 impl LiveVerifier {
     fn now(&self) -> Arc<Verifiers> {
-        self.0.0.current.load_full()
+        self.roots.0.current.load_full()
+    }
+
+    /// The other side hears `certificate_revoked`; the reason is for our log.
+    fn admit(&self, certificate: &CertificateDer<'_>) -> Result<(), rustls::Error> {
+        let certificate = PeerCertificate::of(certificate)?;
+        self.gate.judge(&certificate).map_err(|reason| {
+            warn!(spki = %certificate.spki, reason, "TLS key refused");
+            rustls::Error::InvalidCertificate(CertificateError::Revoked)
+        })
     }
 }
 
@@ -152,7 +167,9 @@ impl ClientCertVerifier for LiveVerifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, rustls::Error> {
-        self.now().client.verify_client_cert(end_entity, intermediates, now)
+        let verified = self.now().client.verify_client_cert(end_entity, intermediates, now)?;
+        self.admit(end_entity)?;
+        Ok(verified)
     }
 
     fn verify_tls12_signature(
@@ -187,7 +204,15 @@ impl ServerCertVerifier for LiveVerifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        self.now().server.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        let verified = self.now().server.verify_server_cert(
+            end_entity,
+            intermediates,
+            server_name,
+            ocsp_response,
+            now,
+        )?;
+        self.admit(end_entity)?;
+        Ok(verified)
     }
 
     fn verify_tls12_signature(

@@ -26,7 +26,7 @@ use tonic::server::NamedService;
 use tower::Service;
 use tracing::{debug, warn};
 
-use crate::config::{ALPN_HTTP2, server_config};
+use crate::config::{ALPN_HTTP2, gated_server_config};
 use crate::gate::ConnectionGate;
 use crate::identity::TlsIdentity;
 use crate::observer::Observer;
@@ -59,7 +59,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// A gRPC listener over mutual TLS.
 #[derive(Clone)]
 pub struct Server {
-    acceptor: TlsAcceptor,
+    identity: TlsIdentity,
     roots: TrustRoots,
     gate: ConnectionGate,
     observer: Observer,
@@ -73,7 +73,7 @@ impl Server {
     #[must_use]
     pub fn new(identity: &TlsIdentity, roots: &TrustRoots) -> Self {
         Self {
-            acceptor: TlsAcceptor::from(Arc::new(server_config(identity, roots, &[ALPN_HTTP2]))),
+            identity: identity.clone(),
             roots: roots.clone(),
             gate: ConnectionGate::default(),
             observer: Observer::default(),
@@ -99,7 +99,7 @@ impl Server {
         self
     }
 
-    /// Sets the question that is asked at every request.
+    /// Sets the question that is asked at every handshake and every request.
     #[must_use]
     pub fn gate(mut self, gate: ConnectionGate) -> Self {
         self.gate = gate;
@@ -132,6 +132,8 @@ impl Server {
         let places = Arc::new(Semaphore::new(self.connections_max));
         let (closing, closed) = watch::channel(false);
         let deadline = self.shutdown_deadline;
+        let tls = gated_server_config(&self.identity, &self.roots, &self.gate, &[ALPN_HTTP2]);
+        let acceptor = TlsAcceptor::from(Arc::new(tls));
         let server = Arc::new(self);
         let mut connections = JoinSet::new();
         tokio::pin!(shutdown);
@@ -142,7 +144,8 @@ impl Server {
                 accepted = listener.accept() => match accepted {
                     Ok((socket, from)) => match Arc::clone(&places).try_acquire_owned() {
                         Ok(place) => {
-                            let connection = Arc::clone(&server).connection(socket, from, closed.clone());
+                            let (server, acceptor) = (Arc::clone(&server), acceptor.clone());
+                            let connection = server.connection(acceptor, (socket, from), closed.clone());
                             connections.spawn(async move {
                                 connection.await;
                                 drop(place);
@@ -166,14 +169,19 @@ impl Server {
     }
 
     /// One connection from its first byte to its last.
-    async fn connection(self: Arc<Self>, socket: TcpStream, from: SocketAddr, closed: watch::Receiver<bool>) {
-        // Whatever changes from here on is seen: by the handshake, which reads the roots later, or by these receivers.
+    async fn connection(
+        self: Arc<Self>,
+        acceptor: TlsAcceptor,
+        (socket, from): (TcpStream, SocketAddr),
+        closed: watch::Receiver<bool>,
+    ) {
+        // Whatever changes from here on is seen: by the handshake, which asks roots and gate later, or by these receivers.
         let mut changes = Changes { roots: self.roots.changes(), gate: self.gate.changes(), closed };
         if let Err(error) = socket.set_nodelay(true) {
             debug!(%from, %error, "connection lost before its handshake");
             return;
         }
-        let stream = match tokio::time::timeout(HANDSHAKE_TIMEOUT, self.acceptor.accept(socket)).await {
+        let stream = match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(socket)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => {
                 warn!(%from, %error, "TLS handshake refused");
@@ -200,7 +208,7 @@ impl Server {
                 }
                 change = changes.next() => match change {
                     Change::Closing => http.as_mut().graceful_shutdown(),
-                    Change::Trust => if let Err(reason) = self.still_welcome(&caller) {
+                    change => if let Err(reason) = self.still_welcome(&caller, change) {
                         warn!(%from, spki = %caller.certificate.spki, reason, "live connection closed");
                         return;
                     },
@@ -257,8 +265,11 @@ impl Server {
         response
     }
 
-    fn still_welcome(&self, caller: &Caller) -> Result<(), String> {
-        self.roots.believes_client(&caller.chain).map_err(|error| error.to_string())?;
+    /// A changed gate leaves the chain as it was, and checking that costs a signature a connection.
+    fn still_welcome(&self, caller: &Caller, change: Change) -> Result<(), String> {
+        if matches!(change, Change::Roots) {
+            self.roots.believes_client(&caller.chain).map_err(|error| error.to_string())?;
+        }
         self.gate.judge(&caller.certificate)
     }
 }
@@ -293,7 +304,8 @@ struct Changes {
 
 enum Change {
     Closing,
-    Trust,
+    Roots,
+    Gate,
 }
 
 impl Changes {
@@ -301,8 +313,8 @@ impl Changes {
     async fn next(&mut self) -> Change {
         tokio::select! {
             Ok(()) = self.closed.changed() => Change::Closing,
-            Ok(()) = self.roots.changed() => Change::Trust,
-            Ok(()) = self.gate.changed() => Change::Trust,
+            Ok(()) = self.roots.changed() => Change::Roots,
+            Ok(()) = self.gate.changed() => Change::Gate,
             else => std::future::pending().await,
         }
     }

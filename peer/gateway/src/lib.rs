@@ -13,6 +13,7 @@ mod images;
 mod peers;
 pub mod ports;
 mod report_service;
+mod revoked;
 mod service;
 mod signed_request;
 #[cfg(test)]

@@ -133,6 +133,12 @@ pub trait Node: Send + Sync + 'static {
         tx_id: &TxId,
     ) -> impl Future<Output = Result<CommittedAt, Status>> + Send;
 
+    /// Waits until an identity is revoked on the channel. Never ends for one that is not, as for a node without revocations.
+    fn revoked(&self, channel: &ChannelId, msp_id: &MspId, poi: &Poi) -> impl Future<Output = ()> + Send {
+        let _ = (channel, msp_id, poi);
+        std::future::pending()
+    }
+
     /// Waits until the channel has at least `height` blocks here. Ends without an answer only when the channel stops, the
     /// peer shuts down or the future is dropped.
     fn reached(&self, channel: &ChannelId, height: u64) -> impl Future<Output = Result<(), Status>> + Send;

@@ -6,4 +6,5 @@ mod dialling;
 mod fixture;
 mod handshake;
 mod requests;
+mod revocation;
 mod world;

@@ -21,6 +21,7 @@ use super::SEALED_BYTES_MAX;
 use super::permission::{Ask, may_have};
 use crate::custody::blocking;
 use crate::ports::Node;
+use crate::revoked::until_revoked;
 use crate::signed_request::{now_ms, payload, require_peer, signer};
 
 /// A request holds at most a proposal and a little more.
@@ -99,10 +100,11 @@ impl<N: Node> Exchange for ExchangeService<N> {
             .parse()
             .map_err(|error| Status::invalid_argument(format!("the root is no CID: {error}")))?;
         let slot = self.slot(asker.msp_id())?;
-        let (own, asker) = (self.node.msp_id().clone(), asker.msp_id().clone());
-        let store = self.store.clone();
+        let peer = asker;
+        let (own, asker) = (self.node.msp_id().clone(), peer.msp_id().clone());
+        let (store, reason) = (self.store.clone(), asked.reason);
         let answer = blocking(move || {
-            let ask = Ask { asker: &asker, root, reason: &asked.reason, now_ms };
+            let ask = Ask { asker: &asker, root, reason: &reason, now_ms };
             if let Err(refusal) = may_have(&*ledger, &own, &ask)? {
                 return Ok(Some(BlockResponse::Refused(refusal)));
             }
@@ -112,7 +114,10 @@ impl<N: Node> Exchange for ExchangeService<N> {
         .await?;
         Ok(Response::new(match answer {
             Some(answer) => Box::pin(tokio_stream::once(Ok(answer))),
-            None => serve(self.store.clone(), root, self.limits, slot),
+            None => {
+                let blocks = serve(self.store.clone(), root, self.limits, slot);
+                until_revoked(Arc::clone(&self.node), asked.channel, &peer, blocks)
+            }
         }))
     }
 }

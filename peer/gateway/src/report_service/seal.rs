@@ -21,6 +21,7 @@ use crate::examine::PlainBuffer;
 use crate::exchange::store_status;
 use crate::images::{ImageError, ReadImage};
 use crate::ports::Node;
+use crate::revoked::until_revoked;
 use crate::signed_request::{now_ms, payload};
 
 /// Chunks between the network and the sealing thread.
@@ -40,7 +41,8 @@ pub(super) async fn seal_stream<N: Node>(
     };
     let described: SealDescription = payload(&signed, SigningDomain::Seal, NODE_MESSAGE_BYTES_MAX)?;
     let ledger = shared.ledger(&described.channel)?;
-    shared.own_user(&*ledger, &signed, certificate.as_ref())?;
+    let user = shared.own_user(&*ledger, &signed, certificate.as_ref())?;
+    let mut stream = until_revoked(Arc::clone(&shared.node), described.channel.clone(), &user, stream);
     check(&described, &shared.limits.decode)?;
     let slot = slot(&shared.seals, "files are being sealed")?;
     let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);

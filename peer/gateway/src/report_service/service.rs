@@ -21,6 +21,7 @@ use crate::exchange::Fetcher;
 use crate::images::ImageReader;
 use crate::peers::Peers;
 use crate::ports::{ChannelLedger, Node};
+use crate::revoked::until_revoked;
 use crate::signed_request::{now_ms, payload, require_own_user, signer};
 
 /// How much one peer does for its users at once, and how long it waits.
@@ -162,7 +163,9 @@ impl<N: Node> Reports for ReportService<N> {
         let ledger = self.shared.ledger(&asked.channel)?;
         let user = self.shared.own_user(&*ledger, &signed, certificate.as_ref())?;
         let slot = slot(&self.shared.reads, "reports are being read")?;
-        Ok(Response::new(download::stream(Arc::clone(&self.shared), ledger, user, asked, slot)))
+        let (node, channel) = (Arc::clone(&self.shared.node), asked.channel.clone());
+        let events = download::stream(Arc::clone(&self.shared), ledger, user.clone(), asked, slot);
+        Ok(Response::new(until_revoked(node, channel, &user, events)))
     }
 
     async fn verify(&self, request: Request<SignedRequest>) -> Result<Response<VerifyReport>, Status> {

@@ -2,7 +2,9 @@
 //!
 //! The question is signed, so it is judged before anything is waited for: identity, signature, the policy
 //! `/Channel/Application/Readers`, and, where the channel registers identities, that this one is active on the ledger. No
-//! wait is without an end: a transaction that was never ordered has no verdict.
+//! wait is without an end: a transaction that was never ordered has no verdict, and whoever is revoked stops to wait.
+
+use std::sync::Arc;
 
 use prost::Message as _;
 use protocol::fabric::{CommitStatusRequest, CommitStatusResponse, SignedCommitStatusRequest};
@@ -16,6 +18,7 @@ use super::endorse::deadline;
 use super::reader::check_reader;
 use super::upload::UploadCustody;
 use crate::ports::Node;
+use crate::revoked::revocation;
 
 impl<N: Node, C: UploadCustody> GatewayService<N, C> {
     pub(super) async fn status_told(
@@ -34,13 +37,19 @@ impl<N: Node, C: UploadCustody> GatewayService<N, C> {
         let channel = ChannelId::new(request.channel_id).map_err(|error| invalid(&error))?;
         let tx_id = TxId::new(request.transaction_id).map_err(|error| invalid(&error))?;
         let ledger = self.joined(&channel)?;
-        check_reader(&*ledger, &ledger.bundle(), &request.identity, (&signed.request, &signed.signature))?;
+        let question = (&signed.request[..], &signed.signature[..]);
+        let reader = check_reader(&*ledger, &ledger.bundle(), &request.identity, question)?;
         drop(ledger);
         let deadline = deadline(self.limits.commit_status, until);
-        let committed =
-            timeout_at(deadline, self.node.committed(&channel, &tx_id)).await.map_err(|_| {
-                Status::deadline_exceeded(format!("transaction {tx_id} is not committed here yet; ask again"))
-            })??;
+        let waiting = async {
+            tokio::select! {
+                committed = self.node.committed(&channel, &tx_id) => committed,
+                revoked = revocation(Arc::clone(&self.node), channel.clone(), &reader) => Err(revoked),
+            }
+        };
+        let committed = timeout_at(deadline, waiting).await.map_err(|_| {
+            Status::deadline_exceeded(format!("transaction {tx_id} is not committed here yet; ask again"))
+        })??;
         Ok(CommitStatusResponse {
             result: i32::from(u8::from(committed.code)),
             block_number: committed.block_number.0,

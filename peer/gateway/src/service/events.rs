@@ -20,12 +20,13 @@ use protocol::{BlockNumber, ChaincodeName, ChannelId, TxId, TxNumber};
 use transport::{ResponseStream, Status};
 
 use super::event_blocks::EventBlocks;
-use super::reader::{check_reader, require_registered};
+use super::reader::check_reader;
 use super::slots::StreamPlace;
 use super::upload::UploadCustody;
 use super::{GatewayService, now_ms};
 use crate::ports::{ChannelLedger, Node};
-use crate::signed_request::ledger_status;
+use crate::revoked::until_revoked;
+use crate::signed_request::{ledger_status, require_active};
 
 impl<N: Node, C: UploadCustody> GatewayService<N, C> {
     pub(super) fn events_streamed(
@@ -50,23 +51,25 @@ impl<N: Node, C: UploadCustody> GatewayService<N, C> {
         let reader = Reader::admit(&*ledger, request.identity.clone(), signed)?;
         let place = self.streams.enter(reader.identity.msp_id())?;
         let (next, after) = begin(&*ledger, request.start_position, after)?;
+        let identity = reader.identity.clone();
         let stream = EventStream {
             node: Arc::clone(&self.node),
             blocks: Arc::clone(&self.event_blocks),
             reader,
-            channel,
+            channel: channel.clone(),
             chaincode,
             next,
             after,
             _place: place,
         };
-        Ok(Box::pin(unfold(Some(stream), |stream| async move {
+        let events: ResponseStream<_> = Box::pin(unfold(Some(stream), |stream| async move {
             let mut stream = stream?;
             match stream.following().await {
                 Ok(response) => Some((Ok(response), Some(stream))),
                 Err(status) => Some((Err(status), None)),
             }
-        })))
+        }));
+        Ok(until_revoked(Arc::clone(&self.node), channel, &identity, events))
     }
 }
 
@@ -178,8 +181,8 @@ impl Reader {
         Ok(Self { serialized, signed, identity, bundle })
     }
 
-    /// Asked before each answer, since a stream may live for months: a revoked identity, an expired certificate or a new
-    /// policy ends it. The signature is verified again only where the configuration changed.
+    /// Asked before each answer, since a stream may live for months: an expired certificate or a new policy ends it, and a
+    /// revoked identity even where no event comes. The signature is verified again only where the configuration changed.
     fn check_again(&mut self, ledger: &dyn ChannelLedger) -> Result<(), Status> {
         let bundle = ledger.bundle();
         if !Arc::ptr_eq(&bundle, &self.bundle) {
@@ -191,6 +194,6 @@ impl Reader {
                 "the certificate of the stream's reader has expired; enrol again and resume with the new one",
             ));
         }
-        require_registered(ledger, &bundle, &self.identity)
+        require_active(ledger, &self.identity)
     }
 }

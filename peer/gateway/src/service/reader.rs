@@ -3,13 +3,12 @@
 
 use configtx::{ConfigBundle, paths};
 use msp::VerifiedIdentity;
-use protocol::{IdentityRule, IdentityStatus};
 use transport::Status;
 
 use super::now_ms;
 use super::opened::signed_by;
 use crate::ports::ChannelLedger;
-use crate::signed_request::ledger_status;
+use crate::signed_request::require_active;
 
 /// The reader who signed a request, given with its signature.
 ///
@@ -31,28 +30,6 @@ pub(super) fn check_reader(
     if !verdict.satisfied {
         return Err(Status::permission_denied(verdict.explanation.to_string()));
     }
-    require_registered(ledger, bundle, &reader)?;
+    require_active(ledger, &reader)?;
     Ok(reader)
-}
-
-/// Refuses an identity that the ledger does not hold as active, unless the channel is open to every certificate.
-pub(super) fn require_registered(
-    ledger: &dyn ChannelLedger,
-    bundle: &ConfigBundle,
-    reader: &VerifiedIdentity,
-) -> Result<(), Status> {
-    if bundle.config().identities == IdentityRule::Open {
-        return Ok(());
-    }
-    let record = ledger.identity(reader.msp_id(), &reader.poi()).map_err(|fault| ledger_status(&fault))?;
-    let state = match record.map(|record| record.status) {
-        Some(IdentityStatus::Active) => return Ok(()),
-        Some(_) => "is revoked",
-        None => "is not registered",
-    };
-    Err(Status::permission_denied(format!(
-        "identity {}/{} {state} on this channel",
-        reader.msp_id(),
-        reader.poi()
-    )))
 }

@@ -1,7 +1,7 @@
 //! Submit: hands a signed transaction to the orderers; an answer means that it is ordered, not yet that it is valid.
 //!
-//! The creator's signature is checked here, so that nobody spends the hospital's place in the orderers' queues, and an
-//! upload goes out only while its data key is in custody: a report that nobody can ever open must not be recorded.
+//! The creator's signature and registration are checked here, so that nobody spends the hospital's place in the orderers'
+//! queues, and an upload goes out only while its data key is in custody: a report that nobody can ever open must not be recorded.
 
 use protocol::fabric::{self, ErrorDetail, SubmitRequest, SubmitResponse};
 use tokio::time::Instant;
@@ -14,6 +14,7 @@ use super::upload::{UploadCustody, is_same_cid};
 use super::{GatewayService, now_ms};
 use crate::dialer::status_name;
 use crate::ports::Node;
+use crate::signed_request::require_active;
 
 impl<N: Node, C: UploadCustody> GatewayService<N, C> {
     pub(super) async fn submitted(
@@ -26,8 +27,12 @@ impl<N: Node, C: UploadCustody> GatewayService<N, C> {
             Status::invalid_argument("a prepared transaction is required (prepared_transaction)")
         })?;
         let submitted = open_envelope(self.node.msp_id(), &transaction_id, &channel_id, &envelope)?;
-        let bundle = self.joined(&submitted.channel)?.bundle();
-        signed_by(&bundle, &submitted.creator, &envelope.payload, &envelope.signature, now_ms())?;
+        let ledger = self.joined(&submitted.channel)?;
+        let bundle = ledger.bundle();
+        let creator =
+            signed_by(&bundle, &submitted.creator, &envelope.payload, &envelope.signature, now_ms())?;
+        require_active(&*ledger, creator.identity())?;
+        drop(ledger);
         if let Some(cid) = &submitted.upload_cid {
             let held = self.custody.held(&submitted.channel, &submitted.tx_id)?;
             if !held.is_some_and(|held| is_same_cid(&held, cid)) {

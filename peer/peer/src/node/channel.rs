@@ -10,12 +10,14 @@ use configtx::ConfigBundle;
 use gateway::ports::{ChannelLedger, CommittedAt, LedgerFault};
 use ledger::Ledger;
 use protocol::{
-    Block, BlockNumber, ChannelId, CommitHash, IdentityRecord, MspId, Poi, TxId, TxValidationCode, Version,
+    Block, BlockNumber, ChannelId, CommitHash, IdentityRecord, IdentityStatus, MspId, Poi, TxId,
+    TxValidationCode, Version,
 };
 use tokio::sync::{oneshot, watch};
 use validation::{ValidatedBlock, validate_genesis};
 
 use super::fault::NodeFault;
+use super::revocations::{Revocations, revoked_by};
 use super::settings::with_causes;
 
 /// Transactions that are waited for at a time, over all callers.
@@ -35,6 +37,7 @@ pub struct Channel {
     height: watch::Sender<u64>,
     /// Turns true when the channel stops, for those who wait for its height.
     halted: watch::Sender<bool>,
+    revocations: Revocations,
     waiting: Mutex<HashMap<TxId, Vec<oneshot::Sender<CommittedAt>>>>,
     stopped: OnceLock<String>,
 }
@@ -67,12 +70,15 @@ impl Channel {
             NodeFault::Ledger { cause: format!("its configuration does not hold: {error}") }
         })?;
         let (height, _) = watch::channel(info.height);
+        let revocations =
+            Revocations::of(&ledger).map_err(|error| NodeFault::Ledger { cause: with_causes(&error) })?;
         Ok(Self {
             name: info.channel,
             ledger,
             bundle: RwLock::new(Arc::new(bundle)),
             height,
             halted: watch::Sender::new(false),
+            revocations,
             waiting: Mutex::new(HashMap::new()),
             stopped: OnceLock::new(),
         })
@@ -119,6 +125,7 @@ impl Channel {
             .filter_map(|summary| Some((summary.tx_id.clone()?, summary.number, summary.code)))
             .collect();
         let config = block.config().cloned();
+        let revoked = revoked_by(&block);
         self.ledger.commit(block).map_err(|error| NodeFault::Ledger { cause: with_causes(&error) })?;
         if let Some(config) = config {
             let bundle = ConfigBundle::new(config).map_err(|error| NodeFault::Ledger {
@@ -126,6 +133,7 @@ impl Channel {
             })?;
             *self.bundle.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(bundle);
         }
+        self.revocations.committed(number, &revoked);
         self.height.send_replace(number.next().0);
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         for (tx_id, tx_number, code) in verdicts {
@@ -149,6 +157,25 @@ impl Channel {
             heights = heights.wait_for(|reached| *reached >= height) => heights.is_ok(),
         };
         if is_reached { Ok(()) } else { Err(self.unavailable().unwrap_or_else(|| SHUTTING_DOWN.to_owned())) }
+    }
+
+    /// The TLS keys of revoked identities.
+    pub(crate) const fn revocations(&self) -> &Revocations {
+        &self.revocations
+    }
+
+    /// Waits until the ledger holds the identity as revoked. A ledger that cannot be read stops the channel elsewhere.
+    pub(crate) async fn until_revoked(&self, msp_id: &MspId, poi: &Poi) {
+        let mut changes = self.revocations.changes();
+        loop {
+            let record = self.identity(msp_id, poi).ok().flatten();
+            if record.is_some_and(|record| record.status == IdentityStatus::Revoked) {
+                return;
+            }
+            if changes.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
     }
 
     /// Waits for a transaction. The place is free again when the future is dropped or answered.

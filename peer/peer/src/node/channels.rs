@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use bytes::Bytes;
 use gateway::ports::ChannelLedger as _;
 use protocol::{Block, ChannelId};
-use transport::TrustRoots;
+use transport::{PeerCertificate, TrustRoots};
 
 use super::channel::Channel;
 use super::fault::NodeFault;
@@ -78,6 +78,22 @@ impl Channels {
     /// All joined channels, sorted by name.
     pub fn all(&self) -> Vec<Arc<Channel>> {
         self.joined.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// Whether a TLS key may talk to this peer: not if it belongs to an identity that is revoked on any channel here.
+    ///
+    /// # Errors
+    /// The reason, which the other side may read.
+    pub fn admits(&self, certificate: &PeerCertificate) -> Result<(), String> {
+        let joined = self.joined.read().unwrap_or_else(PoisonError::into_inner);
+        for (name, channel) in joined.iter() {
+            if let Some(msp_id) = channel.revocations().refuses(&channel.bundle(), certificate) {
+                return Err(format!(
+                    "this TLS key belongs to an identity of {msp_id} that is revoked on channel {name}"
+                ));
+            }
+        }
+        Ok(())
     }
 
     fn path_of(&self, name: &ChannelId) -> PathBuf {

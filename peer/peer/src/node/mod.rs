@@ -16,6 +16,7 @@ mod following;
 mod health;
 mod metrics;
 mod peer_node;
+mod revocations;
 mod settings;
 mod starting;
 mod system;

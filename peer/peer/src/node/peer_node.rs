@@ -6,7 +6,7 @@ use std::sync::Arc;
 use gateway::ports::{ChannelLedger, CommittedAt, Node};
 use msp::{Signer, SigningIdentity};
 use protocol::fabric::{ProposalResponse, SignedProposal};
-use protocol::{ChannelId, MspId, TxId};
+use protocol::{ChannelId, MspId, Poi, TxId};
 use tokio::sync::watch;
 use transport::Status;
 
@@ -85,6 +85,13 @@ impl Node for PeerNode {
     async fn committed(&self, channel: &ChannelId, tx_id: &TxId) -> Result<CommittedAt, Status> {
         let channel = self.channel(channel)?;
         self.until_closing(channel.committed(tx_id)).await
+    }
+
+    async fn revoked(&self, channel: &ChannelId, msp_id: &MspId, poi: &Poi) {
+        match self.channels.channel(channel) {
+            Some(channel) => channel.until_revoked(msp_id, poi).await,
+            None => std::future::pending().await,
+        }
     }
 
     async fn reached(&self, channel: &ChannelId, height: u64) -> Result<(), Status> {

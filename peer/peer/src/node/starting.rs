@@ -12,6 +12,7 @@ use gateway::{
     ReportParts, ReportService, ServeLimits, Stop, Upkeep, WorkerCommand, WorkerLimits,
 };
 use host::{ChaincodeHost, HostLimits};
+use identities::Identities;
 use imaging::DecodeLimits;
 use ipfs::{SEALED_FAMILIES, SealedStore};
 use msp::{MspSet, SigningIdentity};
@@ -29,7 +30,7 @@ use transport::services::endorser::EndorserServer;
 use transport::services::exchange::ExchangeServer;
 use transport::services::gateway::GatewayServer;
 use transport::services::reports::ReportsServer;
-use transport::{Server, Status, TlsClient};
+use transport::{ConnectionGate, Server, Status, TlsClient};
 use web::WebServer;
 
 use super::attesting::Attester;
@@ -102,6 +103,7 @@ pub async fn start(file: Option<&Path>) -> Result<(), NodeFault> {
 /// Everything but the ports.
 struct Parts {
     channels: Arc<Channels>,
+    gate: ConnectionGate,
     following: Arc<Following>,
     upkeep: Arc<Upkeep<PeerNode>>,
     node: Arc<PeerNode>,
@@ -128,17 +130,20 @@ impl Parts {
             Custody::open(store, settings.kem.clone()).map_err(|error| start("key custody", &error))?;
         let custody = Arc::new(custody);
         let sealed = SealedStore::new(open_store(settings, "sealed", "sealed reports", &SEALED_FAMILIES)?);
-        let dialer = Dialer::new(TlsClient::new(&settings.tls, &settings.roots));
-        let peers = Arc::new(RemotePeers::new(dialer.clone()));
-        let fetcher = Arc::new(Fetcher::new(sealed.clone(), peers.clone(), FetchLimits::default()));
         let ledgers = settings.folder.join("ledgers");
         let channels = Channels::open(ledgers, settings.roots.clone(), settings.own_roots.clone())?;
         let channels = Arc::new(channels);
+        let gate = revocation_gate(channels.clone());
+        let dialer = Dialer::new(TlsClient::gated(&settings.tls, &settings.roots, &gate));
+        let peers = Arc::new(RemotePeers::new(dialer.clone()));
+        let fetcher = Arc::new(Fetcher::new(sealed.clone(), peers.clone(), FetchLimits::default()));
         metrics::ask(metrics, &channels, &images);
         let metrics = Arc::new(PeerMetrics::new(metrics));
-        let host =
-            ChaincodeHost::start(vec![Arc::new(Reports), Arc::new(AssetTransfer)], HostLimits::default())
-                .map_err(|error| start("the chaincode host", &error))?;
+        let host = ChaincodeHost::start(
+            vec![Arc::new(Identities), Arc::new(Reports), Arc::new(AssetTransfer)],
+            HostLimits::default(),
+        )
+        .map_err(|error| start("the chaincode host", &error))?;
         let joins: Arc<OnceLock<Weak<Following>>> = Arc::default();
         let endorser = Arc::new(Endorser {
             channels: channels.clone(),
@@ -170,6 +175,7 @@ impl Parts {
             upkeep: upkeep.clone(),
             metrics,
             attestations: attestations.clone(),
+            gate: gate.clone(),
             runtime: Handle::current(),
             tasks: Mutex::new(JoinSet::new()),
             committers: Mutex::default(),
@@ -178,6 +184,7 @@ impl Parts {
         let _ = joins.set(Arc::downgrade(&following));
         Ok(Self {
             channels,
+            gate,
             following,
             upkeep,
             node,
@@ -207,6 +214,7 @@ impl Parts {
         let reports = ReportService::new(node(), report_parts, ReportLimits::default());
         let attesting = AttestationService::new(node(), self.attestations.clone());
         Server::new(&settings.tls, &settings.roots)
+            .gate(self.gate.clone())
             .add_service(EndorserServer::from_arc(self.node.endorser.clone()))
             .add_service(GatewayServer::new(gateway))
             .add_service(CustodyServer::new(custody))
@@ -214,6 +222,11 @@ impl Parts {
             .add_service(ReportsServer::new(reports))
             .add_service(AttestationsServer::new(attesting))
     }
+}
+
+/// Refuses the TLS keys of identities that are revoked on a channel here.
+fn revocation_gate(channels: Arc<Channels>) -> ConnectionGate {
+    ConnectionGate::new(move |certificate| channels.admits(certificate))
 }
 
 /// Workers that this very program becomes; they have proved to work when this returns.
@@ -232,6 +245,8 @@ struct Following {
     upkeep: Arc<Upkeep<PeerNode>>,
     metrics: Arc<PeerMetrics>,
     attestations: Arc<Attestations>,
+    /// Judges live connections again after a block that revoked somebody.
+    gate: ConnectionGate,
     runtime: Handle,
     tasks: Mutex<JoinSet<()>>,
     committers: Mutex<Vec<std::thread::JoinHandle<()>>>,
@@ -241,9 +256,13 @@ impl Following {
     /// Starts committer and follower of a channel.
     fn follow(&self, channel: Arc<Channel>) -> Result<(), NodeFault> {
         tracing::info!(channel = %channel.channel(), height = channel.height(), "following");
-        let upkeep = self.upkeep.clone();
-        let after: AfterCommit =
-            Arc::new(move |channel: &Channel, number| look_after(&upkeep, channel, number));
+        let (upkeep, gate) = (self.upkeep.clone(), self.gate.clone());
+        let after: AfterCommit = Arc::new(move |channel: &Channel, number| {
+            if channel.revocations().is_of(number) {
+                gate.recheck();
+            }
+            look_after(&upkeep, channel, number);
+        });
         // A node that ended between a block's write and its upkeep does the upkeep now; how far it came is on disk.
         if let Err(fault) = self.upkeep.resume(&*channel) {
             tracing::error!(channel = %channel.channel(), fault = with_causes(&fault), "reports of earlier blocks were not looked after");

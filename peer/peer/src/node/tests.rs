@@ -1,8 +1,5 @@
 //! A peer without ports on one channel: who may call what, and what a channel that stopped still does.
 
-#[path = "../../../../network/configtx/tests/fixture/mod.rs"]
-mod fixture;
-
 use std::collections::BTreeMap;
 use std::future::Future as _;
 use std::pin::pin;
@@ -39,7 +36,7 @@ use super::fault::NodeFault;
 use super::health;
 use super::metrics::PeerMetrics;
 use super::peer_node::PeerNode;
-use fixture::{NOW_MS, Network, msp_id};
+use super::revocations::tests::fixture::network::{NOW_MS, Network, msp_id};
 
 struct World {
     network: Network,

@@ -99,6 +99,24 @@ async fn waiters_are_bounded_and_one_that_leaves_makes_room() {
 }
 
 #[tokio::test]
+async fn a_wait_ends_when_who_waits_is_revoked() {
+    let world = World::new();
+    let gateway = world.gateway.clone();
+    let request = question(&world, OWN, "user", |_| {});
+    let waiting = tokio::spawn(async move { gateway.commit_status(Request::new(request)).await.map(drop) });
+    within(async {
+        while world.node.waiting.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    world.node.revocation.notify_one();
+    let status = within(waiting).await.expect("no panic").expect_err("revoked");
+    assert_eq!(status.code(), Code::PermissionDenied);
+    assert!(status.message().contains("was revoked on channel reports"), "{status:?}");
+}
+
+#[tokio::test]
 async fn a_wait_ends_at_its_deadline_and_at_the_clients() {
     let world =
         World::with(GatewayLimits { commit_status: Duration::from_millis(20), ..GatewayLimits::default() });

@@ -169,6 +169,8 @@ pub struct FakeNode {
     pub script: Mutex<Script>,
     pub calls: AtomicU64,
     /// Ends the wait for every transaction.
+    /// Told when whoever waits is revoked.
+    pub revocation: Notify,
     pub commit: Notify,
     pub waiting: AtomicU64,
 }
@@ -205,6 +207,10 @@ impl Node for FakeNode {
         self.commit.notified().await;
         let code = TxValidationCode::MvccReadConflict;
         Ok(CommittedAt { block_number: BlockNumber(7), tx_number: TxNumber(0), code })
+    }
+
+    async fn revoked(&self, _: &ChannelId, _: &MspId, _: &Poi) {
+        self.revocation.notified().await;
     }
 
     async fn reached(&self, _: &ChannelId, height: u64) -> Result<(), Status> {
@@ -355,6 +361,7 @@ impl World {
             script: Mutex::default(),
             calls: AtomicU64::new(0),
             commit: Notify::new(),
+            revocation: Notify::new(),
             waiting: AtomicU64::new(0),
         });
         let others = ["HospitalB", "HospitalC"]
