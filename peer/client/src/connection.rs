@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use msp::{Signer, SigningIdentity};
-use protocol::{Endpoint, MspId, SignedRequest, SigningDomain};
+use protocol::{Digest, Endpoint, MspId, SignedRequest, SigningDomain};
 use serde::Serialize;
 use transport::services::endorser::EndorserClient;
 use transport::services::gateway::GatewayClient;
@@ -78,6 +78,11 @@ impl Connection {
 
     pub(crate) fn signer(&self) -> &SigningIdentity {
         &self.0.signer
+    }
+
+    /// SHA-256 of the key of the TLS certificate with which the user's program calls.
+    pub(crate) fn tls_spki(&self) -> Digest {
+        self.0.tls.spki()
     }
 
     pub(crate) fn deadlines(&self) -> &Deadlines {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use endorsing::{Difference, PreparedRejection};
 use protocol::fabric::ErrorDetail;
-use protocol::{BlockNumber, Endpoint, InvalidName, MspId, TxId, TxValidationCode};
+use protocol::{BlockNumber, Endpoint, InvalidName, MspId, Poi, TxId, TxValidationCode};
 use thiserror::Error;
 use transport::{Code, Status, TransportError, details_of};
 
@@ -110,6 +110,16 @@ pub enum Rejection {
         /// The reports, the newest last.
         reports: Vec<TxId>,
     },
+    /// There is nothing to verify where somebody's report was looked for.
+    #[error("no report of {poi} can be verified in block {block_number}: {reason}")]
+    NoReport {
+        /// Whose.
+        poi: Poi,
+        /// Where.
+        block_number: BlockNumber,
+        /// Why.
+        reason: String,
+    },
     /// A report was to be shared with somebody who has no peer on the channel. Nothing was proposed.
     #[error("{msp_id} has no peer on channel {channel}, so it could never open a report; share with one of {}", names(.known))]
     UnknownOrganization {
@@ -134,6 +144,7 @@ impl Rejection {
             Self::Broadcast { name, .. } => (*name).to_owned(),
             Self::Differs { .. } => "CONTENT_DIFFERS".to_owned(),
             Self::UploadedBefore { .. } => "UPLOADED_BEFORE".to_owned(),
+            Self::NoReport { .. } => "NO_SUCH_REPORT".to_owned(),
             Self::UnknownOrganization { .. } => "UNKNOWN_ORGANIZATION".to_owned(),
         }
     }

@@ -1,4 +1,5 @@
-//! What a user's program does with a channel: propose, check, sign, submit, wait; and the operations on reports.
+//! What a user's program does with a channel: propose, check, sign, submit, wait; and the operations on identities and
+//! reports.
 //!
 //! A [`Connection`] leads to the gateway of the own hospital's peer and signs with one user's key. [`Connection::submit`]
 //! is the whole way of a transaction. Before anything is signed, the envelope that came back is compared with what was
@@ -18,6 +19,7 @@ mod direct;
 mod draft;
 mod error;
 mod events;
+mod identities;
 mod reporting;
 mod system;
 mod transactions;
@@ -28,12 +30,14 @@ pub use deliver::BlockPosition;
 pub use draft::Draft;
 pub use error::{ClientError, Detail, Fault, Rejection};
 pub use events::{ChaincodeEvents, Checkpoint, EventsStart, ReceivedEvent};
+pub use identities::claim;
 pub use reporting::{
-    CheckerChoice, Downloaded, Downloading, MapPeer, ProofOfWork, ReportIdError, ShownReport, Target, Upload,
-    UploadProgress, Uploaded, checker_choices, resolve_report_id,
+    BlockVerification, CheckerChoice, Downloaded, Downloading, MapPeer, ProofOfWork, ReportIdError,
+    ShownReport, Target, Upload, UploadProgress, Uploaded, checker_choices, resolve_report_id,
 };
 pub use system::ChainInfo;
 pub use transactions::{Endorsed, Submitted};
 
-/// What a user may hold of others' crates through this one: records of reports.
+/// What a user may hold of others' crates through this one: records of identities and reports.
+pub use ::identities::ShownIdentity;
 pub use reports::{AdmissionRecord, Grant, Opening, ReportPage, ReportRecord, ReportState, VerdictRecord};

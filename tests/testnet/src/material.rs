@@ -16,11 +16,11 @@ use crate::network::{NetworkOptions, Ports};
 /// # Errors
 /// Where it fails, with what it said.
 pub fn make_crypto(folder: &Path) -> Result<()> {
-    make_crypto_of(folder, "ecdsa")
+    make_crypto_of(folder, "ecdsa", 2)
 }
 
-/// As [`make_crypto`], with signing keys of that kind.
-pub(crate) fn make_crypto_of(folder: &Path, algorithm: &str) -> Result<()> {
+/// As [`make_crypto`], with signing keys of that kind and so many doctors each; what is there already stays.
+pub(crate) fn make_crypto_of(folder: &Path, algorithm: &str, doctors: usize) -> Result<()> {
     let mut text = String::from("OrdererOrgs:\n");
     for hospital in Hospital::ALL {
         write!(
@@ -34,7 +34,7 @@ pub(crate) fn make_crypto_of(folder: &Path, algorithm: &str) -> Result<()> {
     for hospital in Hospital::ALL {
         write!(
             text,
-            "  - Name: {}\n    Domain: {}\n    EnableNodeOUs: true\n    PublicKeyAlgorithm: {algorithm}\n    Template:\n      Count: 1\n      SANS: [localhost, 127.0.0.1]\n    Users:\n      Count: 2\n",
+            "  - Name: {}\n    Domain: {}\n    EnableNodeOUs: true\n    PublicKeyAlgorithm: {algorithm}\n    Template:\n      Count: 1\n      SANS: [localhost, 127.0.0.1]\n    Users:\n      Count: {doctors}\n",
             hospital.msp_id(),
             hospital.domain()
         )?;

@@ -150,7 +150,7 @@ impl Network {
             folder.disable_cleanup(true);
         }
         let ports = Ports::draw()?;
-        make_crypto_of(folder.path(), options.public_key_algorithm)?;
+        make_crypto_of(folder.path(), options.public_key_algorithm, 2)?;
         make_genesis(folder.path(), &ports, &options)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let mut network =
@@ -214,6 +214,15 @@ impl Network {
     #[must_use]
     pub fn second_doctor(&self, hospital: Hospital) -> User {
         self.user(hospital, "User2")
+    }
+
+    /// A third doctor of a hospital, whose certificates `cryptogen` makes now: no genesis block registers them.
+    ///
+    /// # Errors
+    /// Where the material cannot be made.
+    pub fn new_doctor(&self, hospital: Hospital) -> Result<User> {
+        make_crypto_of(self.folder.path(), self.options.public_key_algorithm, 3)?;
+        Ok(self.user(hospital, "User3"))
     }
 
     fn user(&self, hospital: Hospital, name: &str) -> User {

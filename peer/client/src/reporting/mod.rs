@@ -10,12 +10,14 @@ mod sealing;
 mod show;
 mod upload;
 mod verify;
+mod verify_block;
 
 pub use checkers::{CheckerChoice, checker_choices};
 pub use download::{Downloaded, Downloading, Target};
 pub use report_id::{ReportIdError, resolve_report_id};
 pub use show::{MapPeer, ProofOfWork, ShownReport};
 pub use upload::{Upload, UploadProgress, Uploaded};
+pub use verify_block::BlockVerification;
 
 use protocol::{ChaincodeName, InvalidName};
 

@@ -1,4 +1,5 @@
-//! The command line `peer`: Fabric's verbs and flags for channels and chaincodes, and `report` for reports.
+//! The command line `peer`: Fabric's verbs and flags for channels and chaincodes, `identity` for who may act, and `report`
+//! for reports.
 //!
 //! Results go to stdout (`--output text|json`), everything else to stderr. Exit codes: 0 done, 1 rejected (the code's name
 //! is in the text), 2 fault, 64 usage. Each verb turns its arguments into calls of the crate `client` and its results into
@@ -12,6 +13,9 @@ mod constructor;
 mod duration;
 mod events;
 mod exit;
+mod identity;
+mod identity_files;
+mod identity_text;
 mod image_file;
 mod node_start;
 mod orderer_flags;
@@ -71,6 +75,8 @@ enum Verb {
     Channel(channel::ChannelArguments),
     /// Invoke and query chaincodes, follow their events.
     Chaincode(chaincode::ChaincodeArguments),
+    /// Register, renew, revoke and list who of an organisation may act.
+    Identity(identity::IdentityArguments),
     /// Upload, list, show, share, download and verify reports.
     Report(report::ReportArguments),
     /// Decode one image for the peer that started this process.
@@ -109,6 +115,7 @@ fn run(verb: Verb, format: OutputFormat) -> Result<Done, Failure> {
             Verb::Node(arguments) => node_start::run(arguments).await,
             Verb::Channel(arguments) => channel::run(arguments).await,
             Verb::Chaincode(arguments) => chaincode::run(arguments, format).await,
+            Verb::Identity(arguments) => identity::run(arguments).await,
             Verb::Report(arguments) => report::run(arguments).await,
             Verb::ImageWorker => Err(Failure::usage("an image worker runs before everything else")),
         }

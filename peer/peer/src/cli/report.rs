@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use client::{Rejection, Target, Upload};
-use protocol::{ChannelId, MspId, TxId};
+use protocol::{BlockNumber, ChannelId, MspId, Poi, TxId};
 use serde_json::{Value, json};
 
 use super::exit::Failure;
@@ -57,8 +57,13 @@ Example:
   peer report download 3f9a21c04b --out scan.png --purpose 'second opinion'")]
     Download(DownloadArguments),
     /// Compare a report's record, its blocks and its sealed bytes: `Valid Transaction` or `Invalid Transaction` (exit 1).
-    #[command(after_help = "Example:\n  peer report verify 3f9a21c04b")]
-    Verify(OfReport),
+    #[command(after_help = "\
+With --poi and --block every report that the identity uploaded in that block is verified; there must be one.
+
+Examples:
+  peer report verify 3f9a21c04b
+  peer report verify --poi 5b0c... --block 7 --output json")]
+    Verify(VerifyArguments),
     /// List who opened a report, when and why.
     #[command(after_help = "Example:\n  peer report openings 3f9a21c04b --output json")]
     Openings(OfReport),
@@ -94,6 +99,21 @@ struct OfReport {
     /// The report's id, or at least 8 digits of its beginning.
     #[arg(value_name = "ID")]
     id: String,
+    #[command(flatten)]
+    channel: OfChannel,
+}
+
+#[derive(Args, Debug)]
+struct VerifyArguments {
+    /// The report's id, or at least 8 digits of its beginning.
+    #[arg(value_name = "ID", required_unless_present = "poi", conflicts_with = "poi")]
+    id: Option<String>,
+    /// The uploader's proof of identity: 64 hex digits.
+    #[arg(long, value_name = "POI", requires = "block")]
+    poi: Option<Poi>,
+    /// The block.
+    #[arg(long, value_name = "NUMBER", requires = "poi")]
+    block: Option<u64>,
     #[command(flatten)]
     channel: OfChannel,
 }
@@ -264,24 +284,40 @@ async fn download(arguments: DownloadArguments) -> Result<Done, Failure> {
     Ok(Done::new(text, json))
 }
 
-async fn verify(arguments: OfReport) -> Result<Done, Failure> {
-    let (session, channel, id) = open_report(&arguments).await?;
+async fn verify(arguments: VerifyArguments) -> Result<Done, Failure> {
+    let VerifyArguments { id, poi, block, channel } = arguments;
+    match (id, poi, block) {
+        (Some(id), ..) => verify_report(OfReport { id, channel }).await,
+        (None, Some(poi), Some(number)) => verify_block(&channel, &poi, BlockNumber(number)).await,
+        _ => Err(Failure::usage("name a report by its id, or by --poi and --block")),
+    }
+}
+
+async fn verify_report(report: OfReport) -> Result<Done, Failure> {
+    let (session, channel, id) = open_report(&report).await?;
     let report = session.connection.verify_report(&channel, &id).await?;
     let rejection = Rejection::of_verification(&id, &report);
-    let findings: Vec<Value> = report
-        .findings
-        .iter()
-        .map(|found| json!({ "subject": found.subject, "holds": found.holds, "detail": found.detail }))
-        .collect();
-    let json = json!({
-        "report_id": id.as_str(),
-        "valid": rejection.is_none(),
-        "verdict": if rejection.is_none() { "Valid Transaction" } else { "Invalid Transaction" },
-        "block_number": report.block_number.map(|number| number.0),
-        "findings": findings,
-    });
-    let mut done = Done::new(report_text::verified(&report), json);
+    let mut done = Done::new(report_text::verified(&report), report_text::verification_json(&id, &report));
     done.refused = rejection.map(|rejection| (rejection.code_name(), rejection.to_string()));
+    Ok(done)
+}
+
+/// The paper's Algorithm 3, as it is asked there.
+async fn verify_block(channel: &OfChannel, poi: &Poi, number: BlockNumber) -> Result<Done, Failure> {
+    let (session, channel) = open(channel).await?;
+    let found = session.connection.verify_block(&channel, poi, number).await?;
+    let reports: Vec<Value> =
+        found.reports.iter().map(|(id, report)| report_text::verification_json(id, report)).collect();
+    let json = json!({
+        "PoI": poi.to_string(),
+        "Block_Index": number.0,
+        "valid": found.is_valid(),
+        "verdict": report_text::verdict(found.is_valid()),
+        "reason": found.reason,
+        "reports": reports,
+    });
+    let mut done = Done::new(report_text::verified_block(&found), json);
+    done.refused = found.rejection().map(|rejection| (rejection.code_name(), rejection.to_string()));
     Ok(done)
 }
 

@@ -1,9 +1,11 @@
 //! Reports as people read them.
 
 use client::{
-    AdmissionRecord, Grant, MapPeer, Opening, ReportPage, ReportRecord, ShownReport, Uploaded, VerdictRecord,
+    AdmissionRecord, BlockVerification, Grant, MapPeer, Opening, ReportPage, ReportRecord, ShownReport,
+    Uploaded, VerdictRecord,
 };
-use protocol::VerifyReport;
+use protocol::{TxId, VerifyFinding, VerifyReport};
+use serde_json::{Value, json};
 
 use super::progress::names;
 use super::time::utc;
@@ -164,22 +166,50 @@ pub fn openings(openings: &[Opening]) -> String {
     openings.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
+/// The paper's words.
+pub const fn verdict(is_valid: bool) -> &'static str {
+    if is_valid { "Valid Transaction" } else { "Invalid Transaction" }
+}
+
 /// The verdict of a verification with every finding, the paper's words first.
 pub fn verified(report: &VerifyReport) -> String {
-    let valid = report.findings.iter().all(|finding| finding.holds);
-    let verdict = if valid { "Valid Transaction" } else { "Invalid Transaction" };
     let lines = report.findings.iter().map(|finding| {
         let mark = if finding.holds { "holds  " } else { "DIFFERS" };
         let detail = if finding.detail.is_empty() { String::new() } else { format!(": {}", finding.detail) };
         format!("\n  {mark} {}{detail}", finding.subject)
     });
-    format!("{verdict}{}", lines.collect::<String>())
+    format!("{}{}", verdict(holds(report)), lines.collect::<String>())
+}
+
+/// The verdict on a block's reports of one identity, then each report.
+pub fn verified_block(found: &BlockVerification) -> String {
+    if let Some(reason) = &found.reason {
+        return format!("{}\n  DIFFERS {reason}", verdict(false));
+    }
+    let reports = found.reports.iter().map(|(id, report)| format!("\nreport {id}: {}", verified(report)));
+    format!("{}{}", verdict(found.is_valid()), reports.collect::<String>())
+}
+
+/// A verification for programs.
+pub fn verification_json(id: &TxId, report: &VerifyReport) -> Value {
+    let finding = |found: &VerifyFinding| json!({ "subject": found.subject, "holds": found.holds, "detail": found.detail });
+    json!({
+        "report_id": id.as_str(),
+        "valid": holds(report),
+        "verdict": verdict(holds(report)),
+        "block_number": report.block_number.map(|number| number.0),
+        "findings": report.findings.iter().map(finding).collect::<Vec<_>>(),
+    })
+}
+
+fn holds(report: &VerifyReport) -> bool {
+    report.findings.iter().all(|finding| finding.holds)
 }
 
 #[cfg(test)]
 mod tests {
     use client::ReportState;
-    use protocol::{BlockNumber, MspId, TxId, VerifyFinding};
+    use protocol::{BlockNumber, MspId, Poi};
 
     use super::*;
 
@@ -253,5 +283,29 @@ mod tests {
         let text = verified(&report(vec![finding(true, ""), finding(false, "header aa, content bb")]));
         assert!(text.starts_with("Invalid Transaction\n"), "{text}");
         assert!(text.contains("DIFFERS data_hash of block 7: header aa, content bb"), "{text}");
+    }
+
+    #[test]
+    fn a_block_without_a_report_of_the_identity_is_invalid() {
+        let finding = |holds| VerifyFinding { subject: "record".to_owned(), holds, detail: String::new() };
+        let report = |holds| {
+            (TxId::of(b"n", b"c"), VerifyReport { block_number: None, findings: vec![finding(holds)] })
+        };
+        let found = |reports, reason: Option<&str>| BlockVerification {
+            poi: Poi::from_digest([1; 32]),
+            block_number: BlockNumber(7),
+            reports,
+            reason: reason.map(str::to_owned),
+        };
+        let rows = [
+            (found(vec![], Some("nothing")), "Invalid Transaction", Some("NO_SUCH_REPORT")),
+            (found(vec![report(true)], None), "Valid Transaction", None),
+            (found(vec![report(true), report(false)], None), "Invalid Transaction", Some("CONTENT_DIFFERS")),
+        ];
+        for (found, words, code) in rows {
+            let text = verified_block(&found);
+            assert!(text.starts_with(words), "{text}");
+            assert_eq!(found.rejection().map(|rejection| rejection.code_name()).as_deref(), code, "{text}");
+        }
     }
 }

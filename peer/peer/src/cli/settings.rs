@@ -258,7 +258,8 @@ pub fn roots_of_file(path: &Path) -> Result<TrustRoots, String> {
     TrustRoots::from_pem([&pem[..]]).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-fn read_pem(path: &Path) -> Result<Vec<u8>, String> {
+/// The bytes of a small file.
+pub fn read_pem(path: &Path) -> Result<Vec<u8>, String> {
     read_limited(path, PEM_BYTES_MAX)
 }
 

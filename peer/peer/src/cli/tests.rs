@@ -47,11 +47,23 @@ fn fabrics_verbs_and_flags_are_taken_letter_by_letter() {
         "peer report share 0123456789 --with BMSP",
         "peer report unshare 0123456789 --with BMSP -C reports",
         "peer report download 0123456789 --out f --purpose treatment",
+        "peer identity register --msp users/u/msp -C reports",
+        "peer identity register --cert c.pem --key k.pem --tls-cert t.pem --tls-cert u.pem --output json",
+        "peer identity register --claim u.claim",
+        "peer identity renew --msp users/u/msp --tls-cert t.pem --forget-tls-keys",
+        "peer identity renew --claim u.claim",
+        "peer identity revoke ABAB -C reports --msp-id HospitalBMSP",
+        "peer identity revoke --cert c.pem",
+        "peer identity claim --out u.claim --for renew",
+        "peer identity show ABAB --output json",
+        "peer identity list --msp-id HospitalBMSP",
         "peer report verify 0123456789",
+        "peer report verify --poi ABAB --block 7 -C reports",
         "peer report openings 0123456789",
     ];
-    for line in lines {
-        if let Err(error) = parse(line) {
+    let poi = "ab".repeat(32);
+    for line in lines.map(|line| line.replace("ABAB", &poi)) {
+        if let Err(error) = parse(&line) {
             panic!("{line}: {error}");
         }
     }
@@ -72,6 +84,17 @@ fn wrong_lines_are_refused_with_their_kind() {
         ("peer chaincode invoke -C r -n a/b -c {}", ValueValidation),
         ("peer chaincode invoke -C r -n a -c {} --waitForEventTimeout 30", ValueValidation),
         ("peer chaincode query -C r -n a -c {} -x -r", ArgumentConflict),
+        ("peer identity register", MissingRequiredArgument),
+        ("peer identity register --cert c.pem", MissingRequiredArgument),
+        ("peer identity register --key k.pem", MissingRequiredArgument),
+        ("peer identity register --msp m --claim c", ArgumentConflict),
+        ("peer identity register --claim c --tls-cert t", ArgumentConflict),
+        ("peer identity revoke", MissingRequiredArgument),
+        ("peer identity revoke abab", ValueValidation),
+        ("peer identity claim", MissingRequiredArgument),
+        ("peer report verify", MissingRequiredArgument),
+        ("peer report verify --block 7", MissingRequiredArgument),
+        ("peer report verify 0123456789 --poi abab --block 7", ValueValidation),
         ("peer report upload f --modality CR", MissingRequiredArgument),
         ("peer report download 012345678 --out f", MissingRequiredArgument),
         ("peer report download 012345678 --out f --purpose p --opening abc", ValueValidation),
@@ -122,7 +145,7 @@ fn the_help_of_every_verb_teaches_with_an_example() {
             verbs += 1;
         }
     }
-    assert_eq!(verbs, 17);
+    assert_eq!(verbs, 23);
 }
 
 #[test]

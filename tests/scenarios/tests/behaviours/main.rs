@@ -6,6 +6,7 @@ mod chaincode_events;
 mod damage;
 mod differing_ledger;
 mod endorsers_disagree;
+mod identities;
 mod image_workers;
 mod metrics;
 mod one_hospital_down;
