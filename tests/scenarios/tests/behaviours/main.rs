@@ -7,6 +7,7 @@ mod damage;
 mod differing_ledger;
 mod endorsers_disagree;
 mod identities;
+mod help;
 mod image_workers;
 mod metrics;
 mod one_hospital_down;
