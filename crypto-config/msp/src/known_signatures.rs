@@ -2,8 +2,9 @@
 //!
 //! A transaction's signatures meet a peer more than once: at endorsement or submission, and again in its block. What is
 //! remembered is that a key signed a message, which depends on no time, configuration or ledger; who may act is asked
-//! anew each time. Only a signature that was verified here, or made here by a key in memory, is remembered, never a
-//! refusal. A digest stands for key, message and signature, so that nothing of them is kept.
+//! anew each time. Only a signature that was verified here is remembered: never a refusal, and never one that was only made
+//! here, since a key's holder can fail and then this node alone would believe it. A digest stands for key, message and
+//! signature, so that nothing of them is kept.
 
 use std::{
     collections::BTreeSet,
@@ -11,15 +12,12 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use bytes::Bytes;
-use protocol::{MspId, Poi};
+use protocol::Poi;
 
 use crate::{
-    error::SigningError,
     hashing::Hash,
     identity::{SignatureClaim, VerifiedIdentity, VerifiedSignature, verify_all},
     rejection::SignatureRejection,
-    signing::{Signer, SigningIdentity},
 };
 
 /// Signatures of one generation: those of some ten thousand transactions, more than wait for their block at a time. Two
@@ -104,38 +102,8 @@ impl KnownSignatures {
         verdicts.collect()
     }
 
-    /// The same signer, whose signatures are remembered. For a key in memory only: what another device answers is
-    /// verified like everybody's.
-    #[must_use]
-    pub const fn remembering<'a>(&'a self, signer: &'a SigningIdentity) -> RememberingSigner<'a> {
-        RememberingSigner { known: self, signer }
-    }
-
     fn lock(&self) -> MutexGuard<'_, Generations> {
         self.generations.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A signer in memory together with the memory of its signatures.
-#[derive(Debug)]
-pub struct RememberingSigner<'a> {
-    known: &'a KnownSignatures,
-    signer: &'a SigningIdentity,
-}
-
-impl Signer for RememberingSigner<'_> {
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SigningError> {
-        let signature = self.signer.sign(message);
-        self.known.lock().add(digest(self.signer.poi(), &[message], &signature));
-        Ok(signature)
-    }
-
-    fn serialized_identity(&self) -> Bytes {
-        self.signer.serialized()
-    }
-
-    fn msp_id(&self) -> &MspId {
-        self.signer.msp_id()
     }
 }
 

@@ -30,7 +30,7 @@ pub use ed25519::Ed25519Key;
 pub use error::{MspError, SigningError};
 pub use folder::MspFolder;
 pub use identity::{Certified, SignatureClaim, VerifiedIdentity, VerifiedSignature, verify_all};
-pub use known_signatures::{KnownSignatures, RememberingSigner};
+pub use known_signatures::KnownSignatures;
 pub use rejection::{IdentityRejection, SignatureRejection};
 pub use set::MspSet;
 pub use signing::{Signer, SigningIdentity};

@@ -111,12 +111,6 @@ impl ConfigBundle {
         self.signatures.verify_all(claims)
     }
 
-    /// The signatures that held here, for a node that remembers its own.
-    #[must_use]
-    pub const fn known_signatures(&self) -> &KnownSignatures {
-        &self.signatures
-    }
-
     /// The policy at a path, such as [`paths::APPLICATION_WRITERS`]; `None` where none stands and none by default.
     #[must_use]
     pub fn policy(&self, path: &str) -> Option<&CompiledPolicy> {

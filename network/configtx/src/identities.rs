@@ -11,13 +11,15 @@ use std::{
 };
 
 use msp::{Certified, IdentityRejection, MspSet, VerifiedIdentity};
+use protocol::Digest;
 
 /// Identities of one channel that are remembered: far more than act at a time, a few megabytes at most.
 const REMEMBERED_MAX: usize = 4_096;
 
 #[derive(Default)]
 pub(crate) struct KnownIdentities {
-    certified: Mutex<BTreeMap<Box<[u8]>, Arc<Certified>>>,
+    /// By SHA-256 of the identity: one certificate has many texts, and their size must not count.
+    certified: Mutex<BTreeMap<Digest, Arc<Certified>>>,
 }
 
 impl KnownIdentities {
@@ -27,7 +29,8 @@ impl KnownIdentities {
         serialized: &[u8],
         at_ms: u64,
     ) -> Result<VerifiedIdentity, IdentityRejection> {
-        let known = self.lock(|certified| certified.get(serialized).cloned());
+        let key = Digest::of(serialized);
+        let known = self.lock(|certified| certified.get(&key).cloned());
         if let Some(certified) = known {
             return certified.at(at_ms);
         }
@@ -37,14 +40,13 @@ impl KnownIdentities {
             if known.len() >= REMEMBERED_MAX {
                 known.clear();
             }
-            // A copy: a slice would keep the whole envelope that it came in.
-            known.insert(serialized.into(), Arc::clone(&certified));
+            known.insert(key, Arc::clone(&certified));
         });
         certified.at(at_ms)
     }
 
     /// The lock is never held while a certificate is checked, so examinations run beside each other.
-    fn lock<T>(&self, act: impl FnOnce(&mut BTreeMap<Box<[u8]>, Arc<Certified>>) -> T) -> T {
+    fn lock<T>(&self, act: impl FnOnce(&mut BTreeMap<Digest, Arc<Certified>>) -> T) -> T {
         act(&mut self.certified.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

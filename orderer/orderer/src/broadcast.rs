@@ -11,7 +11,7 @@ use ordering::BroadcastRejection;
 use prost::Message as _;
 use protocol::fabric::{BroadcastResponse, Envelope, Status};
 use protocol::limits::ENVELOPE_BYTES_MAX;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
@@ -33,12 +33,18 @@ pub struct Broadcast {
     channels: Arc<Channels>,
     room: Arc<Semaphore>,
     metrics: Arc<OrdererMetrics>,
+    closing: watch::Receiver<bool>,
 }
 
 impl Broadcast {
-    /// Serves these channels.
-    pub fn new(channels: Arc<Channels>, metrics: Arc<OrdererMetrics>) -> Self {
-        Self { channels, room: Arc::new(Semaphore::new(BYTES_MAX_KIB)), metrics }
+    /// Serves these channels until `closing` turns true: then streams are read no further, and end when their answers
+    /// have left.
+    pub fn new(
+        channels: Arc<Channels>,
+        closing: watch::Receiver<bool>,
+        metrics: Arc<OrdererMetrics>,
+    ) -> Self {
+        Self { channels, room: Arc::new(Semaphore::new(BYTES_MAX_KIB)), metrics, closing }
     }
 }
 
@@ -50,7 +56,15 @@ impl AtomicBroadcast for Broadcast {
         let (answers, outgoing) = mpsc::channel(PIPELINE_MAX);
         let incoming = request.into_inner();
         let served = Served { channels: Arc::clone(&self.channels), metrics: Arc::clone(&self.metrics) };
-        tokio::spawn(read(incoming, served, Arc::clone(&self.room), answers));
+        let (reading, mut closing) =
+            (read(incoming, served, Arc::clone(&self.room), answers), self.closing.clone());
+        tokio::spawn(async move {
+            tokio::select! {
+                () = reading => {}
+                // Gateways keep their streams open: without this the listener would wait for its deadline.
+                _ = closing.wait_for(|closes| *closes) => {}
+            }
+        });
         let stream = ReceiverStream::new(outgoing).then(|answer| async { Ok(response(answer).await) });
         Ok(Response::new(Box::pin(stream)))
     }

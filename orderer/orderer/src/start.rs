@@ -76,7 +76,7 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> anyh
         None => None,
     };
     say_ready(&channel, &listener.local_addr()?);
-    let broadcast = Broadcast::new(Arc::clone(&channels), Arc::clone(&own_metrics));
+    let broadcast = Broadcast::new(Arc::clone(&channels), closes.clone(), Arc::clone(&own_metrics));
     let deliver = Deliver::new(Arc::clone(&channels), closes, own_metrics);
     Server::new(&settings.tls, &settings.roots)
         .observer(grpc_observer(&metrics))

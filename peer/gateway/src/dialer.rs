@@ -28,11 +28,12 @@ use protocol::fabric::{BroadcastResponse, Envelope, ErrorDetail, ProposalRespons
 use protocol::{ChannelId, Endpoint, MspId};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
+use transport::services::broadcast::AtomicBroadcastClient;
 use transport::services::endorser::EndorserClient;
 use transport::{Channel, Code, Status, TlsClient};
 
 use attesting::Avoided;
-use broadcast_stream::BroadcastStream;
+use broadcast_stream::{BroadcastStream, SHARED_BYTES_MAX};
 use trust::{OrganizationClients, Trusted};
 
 use crate::service::{
@@ -78,7 +79,7 @@ impl Line {
     fn stream(&self, channel: &ChannelId) -> BroadcastStream {
         let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
         streams.retain(|_, stream| stream.is_open());
-        let open = || BroadcastStream::open(self.channel.clone());
+        let open = || BroadcastStream::open(self.channel.clone(), BROADCAST_ATTEMPT_MAX);
         streams.entry(channel.clone()).or_insert_with(open).clone()
     }
 
@@ -424,8 +425,16 @@ async fn broadcast_once(
 ) -> Result<BroadcastResponse, String> {
     let _permit = line.enter()?;
     let deadline = deadline.min(Instant::now() + BROADCAST_ATTEMPT_MAX);
-    let stream = line.stream(channel);
-    called(line, deadline, stream.send(envelope)).await.map_err(|status| told(&status))
+    let bytes = envelope.payload.len() + envelope.signature.len();
+    let answer = async {
+        if bytes <= SHARED_BYTES_MAX {
+            return line.stream(channel).send(envelope).await;
+        }
+        let client = AtomicBroadcastClient::new(line.channel.clone());
+        let mut answers = client.broadcast(tokio_stream::once(envelope)).await?.into_inner();
+        answers.message().await?.ok_or_else(|| Status::unavailable("it closed the stream without an answer"))
+    };
+    called(line, deadline, answer).await.map_err(|status| told(&status))
 }
 
 /// Waits for a call until the deadline and remembers whether the endpoint was reached.
@@ -450,4 +459,4 @@ fn told(status: &Status) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -8,12 +8,13 @@ use endorsing::{
     ExecutionResult, PlanRequest, ProposalDraft, TransientMap, VerifiedProposal, assemble, check_prepared,
     check_proposal, compare_responses, endorse, parse_proposal, plan, sign_envelope, sign_proposal,
 };
-use fixture::{Chain, NOW_MS, Network, msp_id, namespace, read, version, write};
+use fixture::{Chain, NOW_MS, Network, Tx, msp_id, namespace, read, version, write};
 use prost::Message;
 use protocol::{
-    ChaincodeName, ChannelId, MspId, NamespaceSet, ReadWriteSet, TxValidationCode, Version,
+    ChaincodeName, ChannelId, MspId, NamespaceSet, ReadWriteSet, TxNumber, TxValidationCode, Version,
     fabric::{ChaincodeEvent, ProposalResponse, Response},
 };
+use validation::examine;
 
 fn propose(network: &Network, chain: &Chain, nonce: &'static [u8]) -> VerifiedProposal {
     let user = network.identity("HospitalA", "user");
@@ -131,4 +132,36 @@ fn peers_at_different_heights_are_told_apart_before_anything_is_ordered() {
     );
     let responses: Vec<ProposalResponse> = responses.into_iter().map(|(_, response)| response).collect();
     assert!(assemble(proposal.proposal(), &responses).is_err());
+}
+
+/// What was checked at endorsement is not checked again, and that must never show in a verdict.
+#[test]
+fn a_peer_that_has_seen_the_signatures_and_one_that_has_not_commit_the_same() {
+    let network = Network::new();
+    let tx = |nonce: &str| {
+        Tx::new(&network, nonce, vec![NamespaceSet { writes: vec![write(nonce)], ..namespace("basic") }])
+    };
+    let (mut forged_creator, mut forged_endorsement) = (tx("c"), tx("d"));
+    forged_creator.signature = Some(network.identity("HospitalA", "user").sign(b"something else").into());
+    forged_endorsement.endorsement =
+        Some(network.identity("HospitalA", "peer0").sign(b"something else").into());
+    let envelopes = [tx("a"), tx("b"), forged_creator, forged_endorsement].map(|tx| tx.envelope());
+    let (fresh, seen) = (Chain::new(&network), Chain::new(&network));
+    // Twice before it counts: a refusal must not be remembered either.
+    for _ in 0..2 {
+        for (number, envelope) in (0..).zip(&envelopes) {
+            let _ = examine(TxNumber(number), envelope, &seen.bundle, NOW_MS + 1_000);
+        }
+    }
+    let [fresh, seen] = [fresh, seen]
+        .map(|chain| chain.validate(&network, envelopes.to_vec()).expect("the state is readable"));
+    assert_eq!(fresh.codes(), seen.codes());
+    assert_eq!(fresh.commit_hash(), seen.commit_hash());
+    let expected = [
+        TxValidationCode::Valid,
+        TxValidationCode::Valid,
+        TxValidationCode::BadCreatorSignature,
+        TxValidationCode::EndorsementPolicyFailure,
+    ];
+    assert_eq!(seen.codes(), expected);
 }

@@ -1,8 +1,7 @@
 //! What a memory of signatures may answer: what a verification would, and nothing else.
 
 use msp::{
-    KnownSignatures, MspSet, SignatureClaim, SignatureRejection as R, Signer, SigningIdentity,
-    VerifiedIdentity,
+    KnownSignatures, MspSet, SignatureClaim, SignatureRejection as R, SigningIdentity, VerifiedIdentity,
 };
 
 use crate::fixture::{Ca, NOW_MS, config};
@@ -57,17 +56,4 @@ fn a_memory_answers_as_a_verification_does_before_and_after_it_remembers() {
         assert_eq!(found[0].as_ref().unwrap().identity(), &identity);
     }
     assert!(fresh.verify_all(&[]).is_empty());
-}
-
-#[test]
-fn what_was_signed_here_is_known_and_still_names_who_signed() {
-    let ca = Ca::root("ca.a");
-    let (signer, identity) = pair(&ca, "p");
-    let (_, other) = pair(&ca, "q");
-    let known = KnownSignatures::default();
-    let signature = known.remembering(&signer).sign(b"endorsement").unwrap();
-    assert_eq!(known.verify(&identity, b"endorsement", &signature).unwrap().identity(), &identity);
-    assert_eq!(known.verify(&other, b"endorsement", &signature).map(|_| ()), Err(R::BadSignature));
-    // A plain verification agrees: the memory knows nothing that is not so.
-    identity.verify(b"endorsement", &signature).unwrap();
 }

@@ -27,16 +27,16 @@ use crate::service::tests::world::{Call, Does, World, perform, within};
 use crate::service::{EndorseAsk, Endorsers as _};
 
 /// The TLS authorities of hospital B, which is also the caller's, and of the orderers.
-struct Authority {
+pub(crate) struct Authority {
     hospital: CertificateAuthority,
     orderers: CertificateAuthority,
 }
 
 /// The end of a node, when it is dropped.
-type Stop = oneshot::Sender<()>;
+pub(crate) type Stop = oneshot::Sender<()>;
 
 impl Authority {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let ca = |name: &str| {
             let profile = CaProfile {
                 common_name: format!("tlsca.{name}"),
@@ -53,8 +53,13 @@ impl Authority {
         TrustRoots::new(vec![root(&self.hospital)]).unwrap()
     }
 
+    /// A client of hospital B.
+    pub(crate) fn client(&self) -> TlsClient {
+        TlsClient::new(&identity(&self.hospital), &self.roots())
+    }
+
     fn dialer(&self) -> Dialer {
-        Dialer::new(TlsClient::new(&identity(&self.hospital), &self.roots()))
+        Dialer::new(self.client())
     }
 
     /// A node of hospital B that lives until the sender is dropped.
@@ -81,12 +86,24 @@ fn identity(ca: &CertificateAuthority) -> TlsIdentity {
 }
 
 async fn serve(node: TestNode, identity: &TlsIdentity, roots: &TrustRoots) -> (Endpoint, Stop) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let endpoint = local(listener.local_addr().unwrap().port());
     let node = Arc::new(node);
     let server = Server::new(identity, roots)
         .add_service(EndorserServer::from_arc(Arc::clone(&node)))
         .add_service(AtomicBroadcastServer::from_arc(node));
+    run(server).await
+}
+
+/// A node of hospital B with the services that `add` gives it.
+pub(crate) async fn serve_with(
+    authority: &Authority,
+    add: impl FnOnce(Server) -> Server,
+) -> (Endpoint, Stop) {
+    run(add(Server::new(&identity(&authority.hospital), &authority.roots()))).await
+}
+
+async fn run(server: Server) -> (Endpoint, Stop) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = local(listener.local_addr().unwrap().port());
     let (stop, stopped) = oneshot::channel::<()>();
     tokio::spawn(server.serve(listener, async move {
         let _ = stopped.await;

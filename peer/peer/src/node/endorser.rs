@@ -109,9 +109,8 @@ impl Endorser {
         let examination = if examines { self.examine(&channel, &verified, &signed).await? } else { None };
         let result = self.execute(&channel, &verified, &bundle, examination).await?;
         let result = ExecutionResult { chaincode_version: definition.version, ..result };
-        // Its own endorsement comes back in a block.
-        let signer = bundle.known_signatures().remembering(&self.signer);
-        endorse(&verified, result, &signer, now_ms()).map_err(|error| Status::internal(error.to_string()))
+        endorse(&verified, result, self.signer.as_ref(), now_ms())
+            .map_err(|error| Status::internal(error.to_string()))
     }
 
     fn unknown_channel(&self, proposal: &ParsedProposal) -> Status {
