@@ -13,6 +13,8 @@ mod record;
 mod state_machine;
 
 #[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
 mod storage_tests;
 
 pub use consensus::{RaftConsensus, RaftParts};

@@ -20,7 +20,7 @@ struct Builder {
     world: World,
 }
 
-fn families() -> Vec<store::FamilySpec> {
+pub fn families() -> Vec<store::FamilySpec> {
     let mut families = chain_families();
     families.extend(LOG_FAMILIES);
     families

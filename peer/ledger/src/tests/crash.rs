@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use super::{Ledger, check_against_rule, create, ledger_of, ruled_blocks};
+use super::{Ledger, check_against_rule, create, ruled_blocks};
 
 const FOLDER: &str = "CONSILIUM_TEST_LEDGER_FOLDER";
 const ROUNDS: u64 = 12;
@@ -91,38 +91,4 @@ fn a_process_killed_while_it_creates_the_ledger_can_create_it_again() {
         };
         check_against_rule(&ledger);
     }
-}
-
-#[test]
-fn a_log_torn_anywhere_in_its_last_block_opens_at_the_block_before() {
-    let folder = tempfile::tempdir().expect("tempdir");
-    let path = folder.path().join("ledger");
-    let ledger = ledger_of(&path, 4);
-    let log = newest_log(&path);
-    let length = || std::fs::metadata(&log).expect("metadata").len();
-    let before = length();
-    ledger.commit_block(&ruled_blocks().nth(4).expect("a block")).expect("commits");
-    let after = length();
-    drop(ledger);
-    let step = usize::try_from((after - before) / 12).expect("fits");
-    for cut in (before..after).step_by(step).chain([after - 1]) {
-        let torn = folder.path().join(format!("torn at {cut}"));
-        std::fs::create_dir(&torn).expect("creates");
-        for entry in std::fs::read_dir(&path).expect("lists") {
-            let entry = entry.expect("lists");
-            std::fs::copy(entry.path(), torn.join(entry.file_name())).expect("copies");
-        }
-        let file = std::fs::OpenOptions::new().write(true).open(newest_log(&torn)).expect("opens");
-        file.set_len(cut).expect("cuts");
-        let ledger = Ledger::open(&torn).expect("opens");
-        assert_eq!(ledger.info().height, 4, "cut at {cut}");
-        check_against_rule(&ledger);
-        ledger.commit_block(&ruled_blocks().nth(4).expect("a block")).expect("the block comes again");
-        check_against_rule(&ledger);
-    }
-}
-
-fn newest_log(path: &Path) -> PathBuf {
-    let entries = std::fs::read_dir(path).expect("lists").map(|entry| entry.expect("lists").path());
-    entries.filter(|file| file.extension().is_some_and(|found| found == "log")).max().expect("a log")
 }

@@ -3,7 +3,9 @@
 
 mod commit;
 mod crash;
+mod damage;
 mod faults;
+mod full_disk;
 mod model;
 mod reading;
 
@@ -24,6 +26,11 @@ use crate::tx_index::TransactionLocation;
 const CHANNEL: &str = "reports";
 /// The rule's keys repeat, so that blocks overwrite and delete what earlier ones wrote.
 const KEYS: u64 = 7;
+
+/// Whether tests that go through many cases go through all of them.
+fn is_long() -> bool {
+    std::env::var_os("CONSILIUM_LONG").is_some()
+}
 
 fn config(channel: &str, sequence: u64) -> ChannelConfig {
     ChannelConfig {
