@@ -48,6 +48,8 @@ pub(crate) fn upload(stub: &mut dyn Stub, claim: &UploadClaim) -> Result<ReportR
     })?;
     compare(claim, found)?;
     let admission = judge(stub.reports_config(), &claim.modality, found.perceptual_hash)?;
+    // Recorded in the one spelling in which they were found, whatever the claim's.
+    let (binding, perceptual_hash) = (found.binding.clone(), format!("{:016x}", found.perceptual_hash));
     if stub.state(&cid_key(&claim.cid))?.is_some() {
         return Err(ChaincodeError::conflict(format!("the sealed file {} is already recorded", claim.cid)));
     }
@@ -61,8 +63,8 @@ pub(crate) fn upload(stub: &mut dyn Stub, claim: &UploadClaim) -> Result<ReportR
         size: claim.size,
         sealed_size: claim.sealed_size,
         cid: claim.cid.clone(),
-        binding: claim.binding.clone(),
-        perceptual_hash: claim.perceptual_hash.clone(),
+        binding,
+        perceptual_hash,
         admission,
         custodians: stub.reports_config().map(|config| config.custodians.clone()).unwrap_or_default(),
         state: ReportState::Active,

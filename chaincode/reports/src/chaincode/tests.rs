@@ -133,6 +133,16 @@ fn a_claim_that_differs_from_the_content_is_refused() {
 }
 
 #[test]
+fn digests_are_recorded_in_one_spelling_whatever_the_claim_spells() {
+    let mut shouted = claim();
+    shouted["binding"] = "AB".repeat(32).into();
+    shouted["perceptual_hash"] = "084BCB4A5E3E3E3C".into();
+    let answer = World::default().call("A", &["UploadReport", &shouted.to_string()], Some(examination()));
+    let record: ReportRecord = serde_json::from_slice(&answer.expect("uploaded")).expect("a record");
+    assert_eq!((record.binding, record.perceptual_hash), ("ab".repeat(32), "084bcb4a5e3e3e3c".to_owned()));
+}
+
+#[test]
 fn an_upload_needs_an_examined_content_and_a_cid_that_is_new() {
     let (mut world, _) = World::uploaded();
     let again =
