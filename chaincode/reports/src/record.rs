@@ -132,3 +132,72 @@ pub(crate) fn range_of(prefix: &str) -> (String, String) {
 pub(crate) fn poi_text(poi: &Poi) -> String {
     poi.to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// These texts lie in the ledger's state and enter its hashes: fields and their order are a format.
+    #[test]
+    fn the_bytes_of_records_are_frozen() {
+        let id: TxId = "ab".repeat(32).parse().expect("an id");
+        let msp = |name: &str| MspId::new(name).expect("a name");
+        let admission = AdmissionRecord {
+            profile_in_force: "calibrated".into(),
+            outcome: "accepted".into(),
+            verdicts: vec![],
+        };
+        let report = ReportRecord {
+            report_id: id.clone(),
+            owner: msp("A"),
+            poi: "p".into(),
+            patient_ref: "r".into(),
+            modality: "CR".into(),
+            media_type: "image/png".into(),
+            size: 1,
+            sealed_size: 2,
+            cid: "c".into(),
+            binding: "b".into(),
+            perceptual_hash: "h".into(),
+            admission,
+            custodians: vec![msp("B")],
+            state: ReportState::Active,
+            uploaded_at_ms: 3,
+        };
+        let (by_poi, tx_id) = ("p".to_owned(), id.clone());
+        let grant =
+            Grant { report_id: id.clone(), msp_id: msp("B"), live: true, tx_id, by_msp: msp("A"), by_poi };
+        let (poi, purpose) = ("p".to_owned(), "why".to_owned());
+        let opening = Opening {
+            report_id: id.clone(),
+            tx_id: id.clone(),
+            msp_id: msp("B"),
+            poi,
+            purpose,
+            opened_at_ms: 4,
+        };
+        let rows = [
+            (
+                serde_json::to_string(&report),
+                format!(
+                    r#"{{"report_id":"{id}","owner":"A","poi":"p","patient_ref":"r","modality":"CR","media_type":"image/png","size":1,"sealed_size":2,"cid":"c","binding":"b","perceptual_hash":"h","admission":{{"profile_in_force":"calibrated","outcome":"accepted","verdicts":[]}},"custodians":["B"],"state":"active","uploaded_at_ms":3}}"#
+                ),
+            ),
+            (
+                serde_json::to_string(&grant),
+                format!(
+                    r#"{{"report_id":"{id}","msp_id":"B","live":true,"tx_id":"{id}","by_msp":"A","by_poi":"p"}}"#
+                ),
+            ),
+            (
+                serde_json::to_string(&opening),
+                format!(
+                    r#"{{"report_id":"{id}","tx_id":"{id}","msp_id":"B","poi":"p","purpose":"why","opened_at_ms":4}}"#
+                ),
+            ),
+        ];
+        for (found, golden) in rows {
+            assert_eq!(found.expect("a record is JSON"), golden);
+        }
+    }
+}

@@ -380,3 +380,23 @@ fn cid_of(key: &[u8]) -> Result<Cid, SealedStoreError> {
     Cid::from_bytes(key)
         .map_err(|error| SealedStoreError::Build(format!("a key of the sealed store is no CID: {error}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bytes_on_disk_are_frozen_and_a_newer_release_is_named() {
+        let held = Held { version: 1, sealed_size: 700, staged_at_ms: 5, is_kept: true, referrer: [9; 16] };
+        // [version, bytes of the sealed file, time, kept, referrer]
+        let golden = [&[0x95, 1, 0xcd, 0x02, 0xbc, 5, 0xc3, 0xdc, 0, 16][..], &[9; 16]].concat();
+        assert_eq!(codec::encode(&held), golden);
+        let root = Cid::of_raw(b"leaf");
+        // [version, root, time]
+        let golden = [&[0x93, 1, 0xc4, 36][..], &root.to_bytes(), &[5]].concat();
+        assert_eq!(staging(Some(root), 5), golden);
+        assert_eq!(staging(None, 0), [0x93, 1, 0xc0, 0]);
+        let error = decode(&codec::encode(&Held { version: 2, ..held })).expect_err("newer").to_string();
+        assert!(error.contains("newer release"), "{error}");
+    }
+}

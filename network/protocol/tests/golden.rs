@@ -292,6 +292,54 @@ fn the_bytes_of_messages_between_nodes_are_frozen() {
 }
 
 #[test]
+fn the_bytes_of_messages_of_a_hospitals_users_are_frozen() {
+    let request = SignedRequest {
+        domain: SigningDomain::Seal,
+        payload: Bytes::from_static(b"p"),
+        signer: Bytes::from_static(b"s"),
+        signature: Bytes::from_static(b"x"),
+    };
+    let description =
+        SealDescription { channel: channel(), patient: "p".into(), modality: "CR".into(), size: 1_000 };
+    check("seal_description", &codec::encode(&description));
+    check(
+        "seal_request",
+        &codec::encode(&[SealRequest::Begin(request), SealRequest::Chunk(Bytes::from_static(b"c"))]),
+    );
+    let sealed = SealedReport {
+        cid: "bafk".into(),
+        data_key: [7; 32],
+        binding: "ab".into(),
+        media_type: "image/png".into(),
+        perceptual_hash: "0123456789abcdef".into(),
+        size: 1_000,
+        sealed_size: 1_200,
+        patient_ref: "cd".into(),
+    };
+    check("sealed_report", &codec::encode(&sealed));
+    let download = DownloadRequest { channel: channel(), report_id: tx_id(), open_tx_id: tx_id() };
+    check("download_request", &codec::encode(&download));
+    let events = [
+        DownloadEvent::Progress("asked".into()),
+        DownloadEvent::Chunk(Bytes::from_static(b"c")),
+        DownloadEvent::Verified { binding: "ab".into(), size: 1_000 },
+    ];
+    check("download_event", &codec::encode(&events));
+    check("verify_request", &codec::encode(&VerifyRequest { channel: channel(), report_id: tx_id() }));
+    let finding = VerifyFinding { subject: "binding".into(), holds: true, detail: "same".into() };
+    check(
+        "verify_report",
+        &codec::encode(&VerifyReport { block_number: Some(BlockNumber(7)), findings: vec![finding] }),
+    );
+    let word = SignedAttestation {
+        attestation: Bytes::from_static(b"a"),
+        peer: Bytes::from_static(b"p"),
+        signature: Bytes::from_static(b"x"),
+    };
+    check("signed_attestation", &codec::encode(&word));
+}
+
+#[test]
 fn the_bytes_of_fabrics_messages_are_frozen() {
     let identity = SerializedIdentity { mspid: "HospitalAMSP".into(), id_bytes: Bytes::from_static(b"pem") };
     let channel_header = ChannelHeader {

@@ -74,3 +74,14 @@ pub(crate) fn check(db: &DB, path: &Path, options: &StoreOptions) -> Result<bool
     }
     Ok(true)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bytes_of_a_layout_record_are_frozen() {
+        let record = LayoutRecord { version: 1, purpose: "ab".into(), layout: 1, release: "0".into() };
+        assert_eq!(codec::encode(&record), [0x94, 1, 0xa2, b'a', b'b', 1, 0xa1, b'0']);
+    }
+}

@@ -123,18 +123,18 @@ impl RaftConsensus {
         let malformed = |error: codec::DecodeError| error.to_string();
         let bytes = match message {
             RaftMessage::Append(bytes) => {
-                let message: AppendMessage = messages::decode(&bytes).map_err(malformed)?;
+                let message: AppendMessage = messages::read(&bytes).map_err(malformed)?;
                 self.check_clock(&message)?;
                 let response = self.raft.append_entries(message.into_request()).await;
                 codec::encode(&AppendAnswer::from(response.map_err(|error| error.to_string())?))
             }
             RaftMessage::Vote(bytes) => {
-                let message: VoteMessage = messages::decode(&bytes).map_err(malformed)?;
+                let message: VoteMessage = messages::read(&bytes).map_err(malformed)?;
                 let response = self.raft.vote(message.into_request()).await;
                 codec::encode(&VoteAnswer::from(response.map_err(|error| error.to_string())?))
             }
             RaftMessage::Snapshot(bytes) => {
-                let message: SnapshotMessage = messages::decode(&bytes).map_err(malformed)?;
+                let message: SnapshotMessage = messages::read(&bytes).map_err(malformed)?;
                 let response = self.raft.install_snapshot(message.into_request()).await;
                 codec::encode(&VoteRecord::from(response.map_err(|error| error.to_string())?.vote))
             }

@@ -64,7 +64,47 @@ pub struct SnapshotMessage {
     pub is_last: bool,
 }
 
-/// Reads a message or answer.
+/// A message that begins with its version.
+pub trait Versioned: DeserializeOwned {
+    /// What an error calls it.
+    const NAME: &'static str;
+
+    /// The newest version in it.
+    fn version(&self) -> u16;
+}
+
+impl Versioned for AppendMessage {
+    const NAME: &'static str = "AppendMessage";
+
+    fn version(&self) -> u16 {
+        self.entries.iter().map(|entry| entry.version).fold(self.version, u16::max)
+    }
+}
+
+impl Versioned for VoteMessage {
+    const NAME: &'static str = "VoteMessage";
+
+    fn version(&self) -> u16 {
+        self.version
+    }
+}
+
+impl Versioned for SnapshotMessage {
+    const NAME: &'static str = "SnapshotMessage";
+
+    fn version(&self) -> u16 {
+        self.version
+    }
+}
+
+/// Reads a message, and refuses one of a newer release by name.
+pub fn read<T: Versioned>(bytes: &[u8]) -> Result<T, DecodeError> {
+    let message: T = decode(bytes)?;
+    codec::expect_version(T::NAME, message.version(), VERSION)?;
+    Ok(message)
+}
+
+/// Reads an answer.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
     codec::decode(bytes, MESSAGE_BYTES_MAX)
 }
@@ -223,6 +263,67 @@ mod tests {
         let bytes = codec::encode(&snapshot);
         let read: SnapshotMessage = decode(&bytes).expect("reads back");
         assert_eq!(codec::encode(&SnapshotMessage::new(read.into_request())), bytes);
+    }
+
+    #[test]
+    fn the_bytes_of_messages_and_answers_are_frozen() {
+        let content = EntryContent::Block(Bytes::from_static(&[7]));
+        let entries = vec![EntryRecord { version: VERSION, place: place(5), content }];
+        let append = AppendMessage {
+            version: VERSION,
+            vote: VOTE,
+            previous: Some(place(4)),
+            entries,
+            committed: None,
+        };
+        let membership = MembershipRecord { voters: vec![vec![1, 2]], nodes: vec![1, 2] };
+        let snapshot = SnapshotMessage {
+            version: VERSION,
+            vote: VOTE,
+            last: None,
+            membership_at: Some(place(0)),
+            membership,
+            snapshot_id: "9".to_owned(),
+            offset: 3,
+            data: ByteBuf::from(vec![1, 2]),
+            is_last: true,
+        };
+        let rows = [
+            // [version, vote, place before, [entries], place committed]
+            (
+                codec::encode(&append),
+                "9501930201c39302010491930193020105".to_owned() + "81a5426c6f636bc40107c0",
+            ),
+            (
+                codec::encode(&VoteMessage { version: VERSION, vote: VOTE, last: None }),
+                "9301930201c3c0".to_owned(),
+            ),
+            (
+                codec::encode(&VoteAnswer { vote: VOTE, is_granted: false, last: None }),
+                "93930201c3c2c0".to_owned(),
+            ),
+            (codec::encode(&snapshot), "9901930201c3c0930201009291920102920102a13903c4020102c3".to_owned()),
+            (codec::encode(&AppendAnswer::Success), "a753756363657373".to_owned()),
+            (codec::encode(&AppendAnswer::Partial(None)), "81a75061727469616cc0".to_owned()),
+            (codec::encode(&AppendAnswer::HigherVote(VOTE)), "81aa486967686572566f7465930201c3".to_owned()),
+        ];
+        for (bytes, golden) in rows {
+            assert_eq!(bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>(), golden);
+        }
+    }
+
+    #[test]
+    fn a_message_of_a_newer_release_is_refused_by_name() {
+        let vote = codec::encode(&VoteMessage { version: 2, vote: VOTE, last: None });
+        let entries = vec![EntryRecord { version: 2, place: place(5), content: EntryContent::Blank }];
+        let append = AppendMessage { version: VERSION, vote: VOTE, previous: None, entries, committed: None };
+        let errors = [
+            read::<VoteMessage>(&vote).err().expect("newer").to_string(),
+            read::<AppendMessage>(&codec::encode(&append)).err().expect("newer").to_string(),
+        ];
+        for error in errors {
+            assert!(error.contains("has version 2") && error.contains("newer release"), "{error}");
+        }
     }
 
     #[test]

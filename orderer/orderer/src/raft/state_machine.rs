@@ -128,7 +128,9 @@ impl SnapshotRecord {
 }
 
 fn decode_snapshot(bytes: &[u8]) -> Result<SnapshotRecord, StorageIOError<NodeId>> {
-    let decoded: Result<SnapshotRecord, DecodeError> = codec::decode(bytes, NODE_MESSAGE_BYTES_MAX);
+    let decoded = codec::decode(bytes, NODE_MESSAGE_BYTES_MAX).and_then(|record: SnapshotRecord| {
+        codec::expect_version("SnapshotRecord", record.version, VERSION).map(|()| record)
+    });
     decoded.map_err(|error| StorageIOError::read_snapshot(None, AnyError::new(&error)))
 }
 
@@ -206,5 +208,32 @@ impl RaftSnapshotBuilder<RaftTypes> for StateMachine {
         let written = self.chain.store().write(&batch, Durability::Synced);
         written.map_err(|error| StorageIOError::write_snapshot(None, AnyError::new(&error)))?;
         Ok(record.snapshot())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bytes_of_a_snapshot_are_frozen_and_a_newer_release_is_named() {
+        let record = SnapshotRecord {
+            version: VERSION,
+            snapshot_id: "7-9".to_owned(),
+            applied: AppliedRecord::new(None, &StoredMembership::default()),
+            number: BlockNumber(7),
+            block_hash: BlockHash([5; 32]),
+        };
+        let bytes = codec::encode(&record);
+        // [version, id, [version, place, place of membership, [voters, nodes]], block, block's hash]
+        let golden = [
+            &[0x95, 1, 0xa3, b'7', b'-', b'9', 0x94, 1, 0xc0, 0xc0, 0x92, 0x90, 0x90, 7, 0xc4, 32][..],
+            &[5; 32],
+        ];
+        assert_eq!(bytes, golden.concat());
+        assert_eq!(decode_snapshot(&bytes).expect("reads back"), record);
+        let newer = SnapshotRecord { version: 2, ..record };
+        let error = decode_snapshot(&codec::encode(&newer)).expect_err("newer").to_string();
+        assert!(error.contains("newer release"), "{error}");
     }
 }

@@ -163,6 +163,48 @@ proptest! {
         prop_assert_eq!(cut, pushed);
     }
 
+    /// One block is in consensus at a time; some are dropped there and come again, and limits change on the way.
+    #[test]
+    fn what_consensus_accepts_is_what_arrived_in_order_whatever_it_drops(history in events()) {
+        let mut limits = limits();
+        let mut cutter = BlockCutter::new(limits.clone(), 1);
+        let (mut pushed, mut accepted, mut in_consensus) = (Vec::new(), Vec::new(), None);
+        for (step, (kind, bytes, _)) in (0_u64..).zip(history) {
+            let batches = match (kind, in_consensus.take()) {
+                (0, Some(Batch { items, .. })) => {
+                    cutter.requeue(items.into_iter().map(|item: (usize, usize)| (item, item.1)).collect(), step);
+                    cutter.completed(step)
+                }
+                (1, Some(Batch { items, .. })) => {
+                    accepted.extend(items);
+                    cutter.completed(step)
+                }
+                (2, still) => {
+                    limits.max_message_count = 1 + u32::try_from(bytes % 5).expect("small");
+                    cutter.set_limits(limits.clone());
+                    in_consensus = still;
+                    Vec::new()
+                }
+                (_, still) => {
+                    in_consensus = still;
+                    pushed.push((pushed.len(), bytes));
+                    cutter.push((pushed.len() - 1, bytes), bytes, step)
+                }
+            };
+            prop_assert!(batches.len() <= 1 && (batches.is_empty() || in_consensus.is_none()));
+            for batch in batches {
+                prop_assert!(batch.items.len() <= limits.max_message_count as usize);
+                prop_assert!(batch.items.len() == 1 || batch.bytes <= u64::from(limits.preferred_max_bytes));
+                in_consensus = Some(batch);
+            }
+            let waiting = pushed.len() - accepted.len() - in_consensus.as_ref().map_or(0, |batch| batch.items.len());
+            prop_assert_eq!(cutter.len(), waiting);
+        }
+        accepted.extend(in_consensus.into_iter().flat_map(|batch| batch.items));
+        accepted.extend(cutter.drain());
+        prop_assert_eq!(accepted, pushed);
+    }
+
     #[test]
     fn no_envelope_waits_beyond_its_timeout_while_there_is_room(arrivals in proptest::collection::vec(0_u64..150, 1..40)) {
         let mut cutter = BlockCutter::new(limits(), usize::MAX);

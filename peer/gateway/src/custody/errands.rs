@@ -12,9 +12,9 @@ use protocol::{BlockNumber, ChannelId, MspId, TxId};
 use serde::{Deserialize, Serialize};
 use store::{Batch, Durability, KeyRange, Order, Read};
 
+use super::entry::{self, ENTRY_BYTES_MAX, Entry, VERSION};
 use super::vault::{
-    Custody, CustodyError, DEPOSITS, ENTRY_BYTES_MAX, KEYS, KeyEntry, OwedDeposit, PROGRESS, VERSION, WANTED,
-    entry_key,
+    Custody, CustodyError, DEPOSITS, KEYS, KeyEntry, OwedDeposit, PROGRESS, WANTED, entry_key,
 };
 
 /// A report whose sealed bytes this peer should hold and does not.
@@ -29,6 +29,22 @@ pub(crate) struct WantedReport {
 struct Progress {
     version: u16,
     next: BlockNumber,
+}
+
+impl Entry for WantedReport {
+    const NAME: &'static str = "WantedReport";
+
+    fn version(&self) -> u16 {
+        self.version
+    }
+}
+
+impl Entry for Progress {
+    const NAME: &'static str = "Progress";
+
+    fn version(&self) -> u16 {
+        self.version
+    }
 }
 
 /// The part of a list that comes after an entry.
@@ -100,7 +116,7 @@ impl Custody {
         let mut reports: BTreeMap<String, Vec<(ChannelId, TxId)>> = BTreeMap::new();
         let mut fault = None;
         self.store.walk(KEYS, &KeyRange::all(), Order::Ascending, |key, value| {
-            match codec::decode::<KeyEntry>(value, ENTRY_BYTES_MAX) {
+            match entry::read::<KeyEntry>(value) {
                 Ok(entry) => {
                     if let Some(report) = report_of(key) {
                         reports.entry(entry.cid).or_default().push(report);
@@ -132,7 +148,7 @@ impl Custody {
         let range =
             last.map_or_else(KeyRange::all, |last| after(&entry_key(&last.channel, &last.report_id, "")));
         let entries = self.store.scan(WANTED, &range, Order::Ascending, limit)?;
-        entries.iter().map(|(_, value)| Ok(codec::decode(value, ENTRY_BYTES_MAX)?)).collect()
+        entries.iter().map(|(_, value)| Ok(entry::read(value)?)).collect()
     }
 
     /// Notes that a report's sealed bytes are no longer wanted.
@@ -166,4 +182,25 @@ fn report_of(key: &[u8]) -> Option<(ChannelId, TxId)> {
     let mut parts = std::str::from_utf8(key).ok()?.split('\0');
     let (report_id, channel) = (parts.next()?, parts.next()?);
     Some((ChannelId::new(channel).ok()?, report_id.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bytes_on_disk_are_frozen_and_a_newer_release_is_named() {
+        let channel = ChannelId::new("c").expect("a name");
+        let report_id: TxId = "ab".repeat(32).parse().expect("an id");
+        let id = format!("d940{}", hex::encode("ab".repeat(32)));
+        let wanted = WantedReport { version: VERSION, channel, report_id };
+        // [version, channel, report]
+        assert_eq!(hex::encode(codec::encode(&wanted)), format!("9301a163{id}"));
+        let progress = Progress { version: VERSION, next: BlockNumber(700) };
+        // [version, next block]
+        assert_eq!(hex::encode(codec::encode(&progress)), "9201cd02bc");
+        let newer = codec::encode(&Progress { version: 2, ..progress });
+        let error = entry::read::<Progress>(&newer).err().expect("newer").to_string();
+        assert!(error.contains("Progress has version 2") && error.contains("newer release"), "{error}");
+    }
 }

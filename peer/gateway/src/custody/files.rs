@@ -7,9 +7,10 @@
 use protocol::{ChannelId, Digest};
 use serde::{Deserialize, Serialize};
 
+use super::entry::{Entry, VERSION};
 use super::hmac::hmac_sha256;
 use super::patients::purpose;
-use super::vault::{Custody, CustodyError, UPLOADS, VERSION};
+use super::vault::{Custody, CustodyError, UPLOADS};
 
 /// The key in the family of patients' secrets under which the digests' key lies.
 const DIGESTS_KEY: &[u8] = b"uploads";
@@ -20,6 +21,14 @@ const CIDS_MAX: usize = 16;
 struct FileEntry {
     version: u16,
     cids: Vec<String>,
+}
+
+impl Entry for FileEntry {
+    const NAME: &'static str = "FileEntry";
+
+    fn version(&self) -> u16 {
+        self.version
+    }
 }
 
 impl Custody {
@@ -55,5 +64,19 @@ impl Custody {
         let key = self.secret(DIGESTS_KEY, &purpose("uploads' digests", DIGESTS_KEY))?;
         let message = [channel.as_str().as_bytes(), &[0], digest.as_bytes()].concat();
         Ok(hmac_sha256(key.as_bytes(), &message))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::codec;
+
+    use super::*;
+
+    #[test]
+    fn the_bytes_on_disk_are_frozen() {
+        let bytes = codec::encode(&FileEntry { version: VERSION, cids: vec!["b".to_owned()] });
+        // [version, [CIDs]]
+        assert_eq!(hex::encode(bytes), "920191a162");
     }
 }

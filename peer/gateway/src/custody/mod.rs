@@ -5,6 +5,7 @@
 //! key goes out on another way, not even to the own users.
 
 mod deposits;
+mod entry;
 mod errands;
 mod facts;
 mod files;

@@ -8,6 +8,7 @@ use ipfs::DataKey;
 use protocol::{ChannelId, SealedKey, TxId};
 use serde::{Deserialize, Serialize};
 
+use super::entry::{Entry, VERSION};
 use super::hmac::hmac_sha256;
 use super::vault::{Custody, CustodyError, PATIENTS, SecretPurpose};
 
@@ -18,6 +19,14 @@ const INDEX_KEY: &[u8] = b"index";
 struct SecretEntry {
     version: u16,
     sealed: SealedKey,
+}
+
+impl Entry for SecretEntry {
+    const NAME: &'static str = "SecretEntry";
+
+    fn version(&self) -> u16 {
+        self.version
+    }
 }
 
 impl Custody {
@@ -46,7 +55,7 @@ impl Custody {
         let secret =
             DataKey::generate().map_err(|error| CustodyError::Randomness { cause: error.to_string() })?;
         let sealed = self.seal_to_self(&secret, purpose)?;
-        self.put(PATIENTS, place.to_vec(), &SecretEntry { version: 1, sealed })?;
+        self.put(PATIENTS, place.to_vec(), &SecretEntry { version: VERSION, sealed })?;
         Ok(secret)
     }
 }
@@ -56,4 +65,21 @@ pub(super) fn purpose(label: &'static str, place: &[u8]) -> SecretPurpose {
     // No data key is ever sealed for a channel of that name with that label in the place of a CID.
     let channel = ChannelId::new("local.patients").expect("a valid channel name");
     SecretPurpose { channel, label, id: TxId::of(place, b"") }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use protocol::codec;
+
+    use super::*;
+
+    #[test]
+    fn the_bytes_on_disk_are_frozen() {
+        let sealed =
+            SealedKey { encapsulated: Bytes::from_static(&[1, 2]), ciphertext: Bytes::from_static(&[3]) };
+        let bytes = codec::encode(&SecretEntry { version: VERSION, sealed });
+        // [version, [encapsulated key, ciphertext]]
+        assert_eq!(hex::encode(bytes), "920192c4020102c40103");
+    }
 }

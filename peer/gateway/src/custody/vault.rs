@@ -10,10 +10,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use ipfs::{DataKey, KemPrivateKey, KeyWrapError, unwrap_key, wrap_key};
 use protocol::codec::{self, DecodeError};
 use protocol::{ChannelId, Digest, MspId, SealedKey, TxId};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use store::{Batch, Durability, FamilyKind, FamilySpec, KeyRange, Order, Read, Store, StoreError};
 use thiserror::Error;
+
+use super::entry::{self, ENTRY_BYTES_MAX, Entry, VERSION};
 
 pub(super) const KEYS: &str = "custody-keys";
 const RELEASES: &str = "custody-releases";
@@ -36,9 +37,6 @@ pub const CUSTODY_FAMILIES: [FamilySpec; 7] = [
     FamilySpec { name: PROGRESS, kind: FamilyKind::Small },
     FamilySpec { name: UPLOADS, kind: FamilyKind::Small },
 ];
-
-/// Bytes of one entry: a CID, a sealed key, the custodians who confirmed.
-pub(super) const ENTRY_BYTES_MAX: usize = 64 << 10;
 
 /// Why custody failed. No variant holds a key or a patient's name.
 #[derive(Debug, Error)]
@@ -88,6 +86,22 @@ struct ReleaseEntry {
     recipient: Digest,
 }
 
+impl Entry for KeyEntry {
+    const NAME: &'static str = "KeyEntry";
+
+    fn version(&self) -> u16 {
+        self.version
+    }
+}
+
+impl Entry for ReleaseEntry {
+    const NAME: &'static str = "ReleaseEntry";
+
+    fn version(&self) -> u16 {
+        self.version
+    }
+}
+
 /// A key that another custodian has not acknowledged yet.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct OwedDeposit {
@@ -98,8 +112,6 @@ pub struct OwedDeposit {
     /// The custodian.
     pub to: MspId,
 }
-
-pub(super) const VERSION: u16 = 1;
 
 /// The keys of a hospital's peer. Clones share them.
 #[derive(Clone)]
@@ -325,13 +337,13 @@ impl Custody {
         self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn entry<T: DeserializeOwned>(
+    pub(super) fn entry<T: Entry>(
         &self,
         family: &'static str,
         key: &[u8],
     ) -> Result<Option<T>, CustodyError> {
         match self.store.get(family, key)? {
-            Some(bytes) => Ok(Some(codec::decode(&bytes, ENTRY_BYTES_MAX)?)),
+            Some(bytes) => Ok(Some(entry::read(&bytes)?)),
             None => Ok(None),
         }
     }

@@ -166,3 +166,28 @@ fn sealed_files_are_found_by_their_digest_and_channel_and_leave_no_digest_on_the
         assert!(!bytes.windows(32).any(|window| window == digest.as_bytes()), "the digest is keyed");
     }
 }
+
+#[test]
+fn the_bytes_on_disk_are_frozen_and_a_newer_release_is_named() {
+    let sealed = SealedKey { encapsulated: vec![1, 2].into(), ciphertext: vec![3].into() };
+    let key = KeyEntry { version: VERSION, cid: "b".to_owned(), sealed, confirmed: vec![msp("B")] };
+    // [version, CID, [encapsulated key, ciphertext], [who confirmed]]
+    assert_eq!(hex::encode(codec::encode(&key)), "9401a16292c4020102c4010391a142");
+    let release = ReleaseEntry { version: VERSION, recipient: Digest([7; 32]) };
+    // [version, recipient's KEM key]
+    assert_eq!(hex::encode(codec::encode(&release)), format!("9201c420{}", "07".repeat(32)));
+    let report_id: TxId = "ab".repeat(32).parse().expect("an id");
+    let owed = OwedDeposit { channel: channel("c"), report_id: report_id.clone(), to: msp("B") };
+    // [channel, report, custodian]
+    let id = hex::encode("ab".repeat(32));
+    assert_eq!(hex::encode(codec::encode(&owed)), format!("93a163d940{id}a142"));
+    assert_eq!(hex::encode(entry_key(&channel("c"), &report_id, "B")), format!("{id}00630042"));
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let custody = open(folder.path(), 1);
+    let newer = KeyEntry { version: 2, ..key };
+    custody.put(KEYS, entry_key(&channel("reports"), &tx(1), ""), &newer).expect("written");
+    let error = custody.confirmed(&channel("reports"), &tx(1)).expect_err("newer");
+    let cause = std::error::Error::source(&error).expect("a cause").to_string();
+    assert!(cause.contains("KeyEntry has version 2") && cause.contains("newer release"), "{cause}");
+}
