@@ -8,3 +8,4 @@ mod model;
 mod plans;
 mod signers;
 mod texts;
+mod truth_table;

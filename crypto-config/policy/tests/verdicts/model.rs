@@ -39,7 +39,7 @@ fn holds(rule: &Rule, met: &mut impl Iterator<Item = bool>) -> bool {
 }
 
 /// Gives each principal in turn nobody or an unused signer, in every way.
-fn model(rule: &Rule, names: &[&str], met: &mut Vec<bool>, used: &mut Vec<usize>) -> bool {
+pub(crate) fn model(rule: &Rule, names: &[&str], met: &mut Vec<bool>, used: &mut Vec<usize>) -> bool {
     let all = principals(rule);
     let Some(principal) = all.get(met.len()) else {
         return holds(rule, &mut met.clone().into_iter());
