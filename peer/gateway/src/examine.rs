@@ -28,11 +28,12 @@ use zeroize::Zeroizing;
 
 use crate::exchange::{FetchError, Fetcher, WantedDag};
 use crate::images::{ImageError, ImageReader, ReadImage};
+use crate::off_reactor::OffReactor;
 use crate::ports::ChannelLedger;
 use crate::signed_request::sign;
 
 /// Reports that are open in memory at once: each may take 256 MiB here, and 1.2 GiB in its worker.
-const EXAMINATIONS_MAX: usize = 3;
+pub(crate) const EXAMINATIONS_MAX: usize = 3;
 /// Those of one creator's organisation: one fewer, so that no hospital's images, however slow, take every place.
 const EXAMINATIONS_OF_ONE_MAX: usize = 2;
 /// Reports of one creator's organisation that are fetched at once.
@@ -203,14 +204,19 @@ impl Examiner {
         &self,
         cid: Cid,
         key: DataKey,
-        turns: impl Send + 'static,
+        turns: impl Send + Sync + 'static,
     ) -> Result<Examination, ExamineError> {
         let (store, limit) = (self.store.clone(), self.limits.encoded_bytes_max);
-        let opening = tokio::task::spawn_blocking(move || (open_held(&store, cid, &key, limit), turns));
-        let (opened, _turns) = opening.await.map_err(|error| fault(&error, "a worker failed"))?;
-        let (Opened { binding, size, sealed_size }, plaintext) = opened?;
+        let opening = tokio::task::spawn_blocking(move || {
+            open_held(&store, cid, &key, limit).map(|opened| OffReactor::new((opened, turns)))
+        });
+        // The turns last until the plaintext is wiped.
+        let held = opening.await.map_err(|error| fault(&error, "a worker failed"))??;
+        let ((Opened { binding, size, sealed_size }, plaintext), _) = &*held;
         let ReadImage { media_type, perceptual_hash } = self.images.read(&plaintext.0, &self.limits).await?;
-        let (cid, binding) = (cid.to_string(), binding.to_string());
+        let (cid, binding, media_type) =
+            (cid.to_string(), binding.to_string(), media_type.as_str().to_owned());
+        let (size, sealed_size) = (*size, *sealed_size);
         Ok(Examination { cid, binding, media_type, perceptual_hash, size, sealed_size })
     }
 

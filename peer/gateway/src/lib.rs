@@ -10,6 +10,7 @@ mod dialer;
 mod examine;
 mod exchange;
 mod images;
+mod off_reactor;
 mod peers;
 pub mod ports;
 mod report_service;

@@ -77,6 +77,34 @@ impl Process {
         Ok(Some(numbers))
     }
 
+    /// Its arguments.
+    ///
+    /// # Errors
+    /// Where there is no such process.
+    pub fn arguments(self) -> Result<Vec<String>> {
+        let text = fs::read_to_string(self.file("cmdline"))?;
+        Ok(text.split_terminator('\0').skip(1).map(str::to_owned).collect())
+    }
+
+    /// Processor time that it has used, in ticks, a hundred a second.
+    ///
+    /// # Errors
+    /// Where there is no such process.
+    pub fn ticks(self) -> Result<u64> {
+        let text = fs::read_to_string(self.file("stat"))?;
+        // The name stands in brackets and may hold any character; user and system time are fields 14 and 15.
+        let (_, rest) = text.rsplit_once(')').with_context(|| format!("process {}: {text}", self.0))?;
+        rest.split_ascii_whitespace().skip(11).take(2).map(|field| Ok(field.parse::<u64>()?)).sum()
+    }
+
+    /// The kernel's adjustment of its score where memory is short; 1000 ends first.
+    ///
+    /// # Errors
+    /// Where there is no such process.
+    pub fn out_of_memory_score(self) -> Result<i32> {
+        Ok(fs::read_to_string(self.file("oom_score_adj"))?.trim().parse()?)
+    }
+
     fn file(self, name: &str) -> PathBuf {
         PathBuf::from(format!("/proc/{}/{name}", self.0))
     }

@@ -11,14 +11,15 @@ pub enum ImageError {
         /// Its reason, with the remedy.
         reason: String,
     },
-    /// Its worker did not live to answer: over its memory or time, a call that is forbidden to it, a flaw in a decoder.
+    /// Its worker did not live to answer: over its memory or processor time, a call that is forbidden to it, a flaw in a
+    /// decoder.
     #[error("decoding the report ended its worker process ({how}); export the image again")]
     Ended {
         /// How the process ended.
         how: String,
     },
-    /// Its worker gave no answer in time.
-    #[error("decoding the report took over {deadline_ms} ms; export the image again, or scale it down")]
+    /// Its worker gave no answer in time. How long that takes is a matter of the machine as well.
+    #[error("decoding the report took over {deadline_ms} ms; propose again, or scale the image down")]
     DeadlineExceeded {
         /// The time it had.
         deadline_ms: u128,
@@ -32,7 +33,13 @@ pub enum ImageError {
         /// How many wait.
         waiting: usize,
     },
-    /// There is no worker to be had.
+    /// It waited for too long.
+    #[error("no image worker was free within {waited_ms} ms; propose again")]
+    NoTurn {
+        /// How long it waited.
+        waited_ms: u128,
+    },
+    /// There is no worker to be had, or something outside the image ended it.
     #[error("this peer could not decode the report: {cause}")]
     Fault {
         /// What failed; without internals.
@@ -41,9 +48,14 @@ pub enum ImageError {
 }
 
 impl ImageError {
-    /// Whether the same image may be read at another time: nothing is wrong with it.
+    /// Whether the same image may be read at another time: nothing is known to be wrong with it.
     #[must_use]
     pub const fn is_passing(&self) -> bool {
-        matches!(self, Self::Busy { .. } | Self::Fault { .. })
+        match self {
+            Self::Busy { .. } | Self::NoTurn { .. } | Self::DeadlineExceeded { .. } | Self::Fault { .. } => {
+                true
+            }
+            Self::Refused { .. } | Self::Ended { .. } | Self::Garbage => false,
+        }
     }
 }

@@ -5,14 +5,18 @@
 //! memory and processor time are limited; and it sees one image in its life, so that nothing of a patient's image is there
 //! when the next one comes. Processes are started in advance: no upload waits for a start.
 //!
-//! What a worker says is believed in form only: it is two short fields, read with limits. A worker that was taken over
-//! can still lie about its own image, as its sender could have by sending another one.
+//! What a worker says is believed in form only: numbers and members of closed sets, read with limits, and the peer's own words
+//! made of them. A worker that was taken over can still lie about its own image: this peer then endorses a hash that is not
+//! the image's. Peers that decode it in a flawless worker find another hash, and the channel's policy counts their
+//! endorsements; where every endorser has the same flaw, the lie stands until the report is verified with a mended release.
 
 mod confinement;
 mod error;
 mod messages;
 mod process;
 mod reader;
+mod refusal;
+mod spares;
 mod worker;
 mod workers;
 

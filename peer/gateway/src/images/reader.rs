@@ -1,15 +1,15 @@
 //! The port through which an upload's image is looked at.
 
 use futures_util::future::BoxFuture;
-use imaging::DecodeLimits;
+use imaging::{DecodeLimits, MediaType};
 
 use super::error::ImageError;
 
 /// What stands in an image, as far as a peer needs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadImage {
-    /// Media type by content, such as `image/png`.
-    pub media_type: String,
+    /// Media type by content.
+    pub media_type: MediaType,
     /// 64-bit wavelet hash.
     pub perceptual_hash: u64,
 }

@@ -1,28 +1,28 @@
-//! The image worker's own side: give up every right, read one image, answer, end.
+//! The image worker's own side: give up every right, say so, read one image, answer, end.
 
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
 
-use imaging::{DecodeLimits, decode, wavelet_hash};
+use imaging::{DecodeLimits, ImagingError, decode, wavelet_hash};
 
-use super::confinement::{ConfinementError, confine};
-use super::messages::{Answer, answer_frame, message_length, question};
+use super::confinement::{NotConfined, confine};
+use super::messages::{Answer, Greeting, message_length, question, said_frame};
 use super::reader::ReadImage;
+use super::refusal::Refusal;
 
 /// What looks at a file: media type and hash, or why it is refused.
-pub type Look = fn(&[u8], &DecodeLimits) -> Result<ReadImage, String>;
+pub type Look = fn(&[u8], &DecodeLimits) -> Result<ReadImage, ImagingError>;
 
 /// Decodes an image and hashes it, in this process.
 ///
 /// # Errors
 /// The decoder's reason, with the remedy.
-pub fn decode_and_hash(file: &[u8], limits: &DecodeLimits) -> Result<ReadImage, String> {
-    let image = decode(file, limits).map_err(|error| error.to_string())?;
-    let media_type = image.media_type().as_str().to_owned();
-    Ok(ReadImage { media_type, perceptual_hash: wavelet_hash(&image).to_bits() })
+pub fn decode_and_hash(file: &[u8], limits: &DecodeLimits) -> Result<ReadImage, ImagingError> {
+    let image = decode(file, limits)?;
+    Ok(ReadImage { media_type: image.media_type(), perceptual_hash: wavelet_hash(&image).to_bits() })
 }
 
-/// Runs this process as an image worker: a question on standard input, an answer on standard output. Must be called
+/// Runs this process as an image worker: a question on standard input, greeting and answer on standard output. Must be called
 /// before a thread is started, since only the calling thread is confined. Nothing is read before it is.
 #[must_use]
 pub fn run_image_worker(look: Look) -> ExitCode {
@@ -35,16 +35,22 @@ pub fn run_image_worker(look: Look) -> ExitCode {
 }
 
 fn serve(
-    confined: Result<(), ConfinementError>,
+    confined: Result<(), NotConfined>,
     look: Look,
     input: &mut impl Read,
     output: &mut impl Write,
 ) -> io::Result<()> {
-    let said = match confined {
-        Ok(()) => answer_to(input, look)?,
-        Err(error) => Answer::NotConfined(error.to_string()),
-    };
-    output.write_all(&answer_frame(said))?;
+    let greeting = confined.map_or_else(Greeting::NotConfined, |()| Greeting::Confined);
+    say(output, &said_frame(greeting))?;
+    if confined.is_err() {
+        return Ok(());
+    }
+    let answer = answer_to(input, look)?;
+    say(output, &said_frame(answer))
+}
+
+fn say(output: &mut impl Write, frame: &[u8]) -> io::Result<()> {
+    output.write_all(frame)?;
     output.flush()
 }
 
@@ -58,7 +64,7 @@ fn answer_to(input: &mut impl Read, look: Look) -> io::Result<Answer> {
     let Some(length) =
         usize::try_from(asked.file_bytes).ok().filter(|_| asked.file_bytes <= limits.encoded_bytes_max)
     else {
-        return Ok(Answer::Refused(format!("it has over {} bytes", limits.encoded_bytes_max)));
+        return Ok(Answer::Refused(Refusal::EncodedTooLarge));
     };
     let mut file = Vec::new();
     file.try_reserve_exact(length).map_err(io::Error::other)?;
@@ -68,7 +74,7 @@ fn answer_to(input: &mut impl Read, look: Look) -> io::Result<Answer> {
     }
     Ok(match look(&file, &limits) {
         Ok(ReadImage { media_type, perceptual_hash }) => Answer::Image(media_type, perceptual_hash),
-        Err(reason) => Answer::Refused(reason),
+        Err(error) => Answer::Refused(Refusal::of(&error)),
     })
 }
 
@@ -78,7 +84,10 @@ fn no_question() -> io::Error {
 
 #[cfg(test)]
 mod tests {
-    use super::super::messages::{Question, answer, question_frame};
+    use imaging::MediaType;
+
+    use super::super::confinement::Step;
+    use super::super::messages::{Question, question_frame, said};
     use super::*;
     use crate::testing::png;
 
@@ -87,36 +96,37 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_answers_one_question_and_reads_nothing_unconfined() {
+    fn a_worker_greets_answers_one_question_and_reads_nothing_unconfined() {
         let limits = DecodeLimits::default();
         let image = png(40, 2);
         let small = DecodeLimits { encoded_bytes_max: 10, ..limits };
         let hash = wavelet_hash(&decode(&image, &limits).expect("an image")).to_bits();
+        let refused = |refusal| Some(Answer::Refused(refusal));
         let rows = [
-            ("an image", asked(&image, &limits), Some(Answer::Image("image/png".to_owned(), hash))),
-            ("too large", asked(&image, &small), Some(Answer::Refused("it has over 10 bytes".to_owned()))),
+            ("an image", asked(&image, &limits), Some(Answer::Image(MediaType::Png, hash))),
+            ("too large", asked(&image, &small), refused(Refusal::EncodedTooLarge)),
+            ("a letter", asked(b"Dear Dr. Jones", &limits), refused(Refusal::NoFormat)),
+            ("half an image", asked(&image[..60], &limits), refused(Refusal::Truncated)),
             ("cut short", asked(&image, &limits)[..80].to_vec(), None),
             ("no question", vec![0, 0, 0, 1, 0xc1], None),
             ("a long question", vec![0xff; 10_000], None),
             ("nothing", Vec::new(), None),
         ];
+        let greeting = said_frame(Greeting::Confined);
         for (name, input, expected) in rows {
             let mut output = Vec::new();
             let served = serve(Ok(()), decode_and_hash, &mut &input[..], &mut output);
             assert_eq!(served.is_ok(), expected.is_some(), "{name}: {served:?}");
-            assert_eq!(output.get(4..).and_then(answer), expected, "{name}");
+            let answer = output.strip_prefix(&greeting[..]).expect("a greeting");
+            assert_eq!(answer.get(4..).and_then(said), expected, "{name}");
         }
-        let letter = asked(b"Dear Dr. Jones", &limits);
-        let mut output = Vec::new();
-        serve(Ok(()), decode_and_hash, &mut &letter[..], &mut output).expect("an answer");
-        let Some(Answer::Refused(reason)) = answer(&output[4..]) else { panic!("refused") };
-        assert!(reason.contains("convert it to PNG") && !reason.contains("Jones"), "{reason}");
 
+        let letter = asked(b"Dear Dr. Jones", &limits);
         let mut unread = &letter[..];
         let mut output = Vec::new();
-        let refused = ConfinementError { step: "seccomp", cause: "not in this kernel".to_owned() };
+        let refused = NotConfined { step: Step::Filter, errno: 22 };
         serve(Err(refused), decode_and_hash, &mut unread, &mut output).expect("told");
         assert_eq!(unread.len(), letter.len(), "nothing was read");
-        assert!(matches!(answer(&output[4..]), Some(Answer::NotConfined(_))));
+        assert_eq!(output, said_frame(Greeting::NotConfined(refused)), "nothing is said after it");
     }
 }

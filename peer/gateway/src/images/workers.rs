@@ -1,18 +1,21 @@
 //! The workers of a peer: some wait, some are asked; whoever asks more than that waits in line.
 
-use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use imaging::DecodeLimits;
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
 
 use super::error::ImageError;
-use super::process::{Worker, WorkerCommand};
+use super::process::WorkerCommand;
 use super::reader::{ImageReader, ReadImage};
+use super::spares::Spares;
+use crate::examine::EXAMINATIONS_MAX;
+use crate::report_service::SEALS_MAX;
 
 /// A PNG of one grey pixel: what a peer decodes first, to know that its workers work.
 const ONE_PIXEL: &[u8] = include_bytes!("one_pixel.png");
@@ -24,6 +27,8 @@ pub struct WorkerLimits {
     pub at_once_max: usize,
     /// Images that wait for that, in the order in which they came.
     pub waiting_max: usize,
+    /// How long one of them waits.
+    pub turn_deadline: Duration,
     /// Processes that wait for an image.
     pub spares: usize,
     /// Time from the question to the answer.
@@ -31,11 +36,17 @@ pub struct WorkerLimits {
 }
 
 impl Default for WorkerLimits {
-    /// Five at once: as many as examinations for others and seals of own users may be, so that neither waits for the other;
-    /// sixteen waiting, more than both have places; two spares, since starts overlap with decoding; 30 s, of which 20 may be
-    /// processor time.
+    /// As many at once as examinations for others and seals of own users may be, so that neither waits for the other;
+    /// sixteen waiting, more than both have places, and each as long as an examination for its own turn; two spares, since
+    /// starts overlap with decoding; 30 s, of which 20 may be processor time.
     fn default() -> Self {
-        Self { at_once_max: 5, waiting_max: 16, spares: 2, deadline: Duration::from_secs(30) }
+        Self {
+            at_once_max: EXAMINATIONS_MAX + SEALS_MAX,
+            waiting_max: 16,
+            turn_deadline: Duration::from_secs(60),
+            spares: 2,
+            deadline: Duration::from_secs(30),
+        }
     }
 }
 
@@ -46,13 +57,15 @@ pub struct WorkerCounts {
     pub started: u64,
     /// Images that were answered, refusals included.
     pub answered: u64,
+    /// Workers that could not be started or confined, or that something outside their image ended.
+    pub failed: u64,
     /// Images that ended their worker.
     pub ended: u64,
     /// Images that took too long.
     pub deadline_exceeded: u64,
     /// Images whose worker answered garbage.
     pub garbage: u64,
-    /// Images that were turned away because too many waited.
+    /// Images that were turned away because too many waited, or waited for too long.
     pub busy: u64,
     /// Images that wait now.
     pub waiting: u64,
@@ -62,7 +75,6 @@ pub struct WorkerCounts {
 
 #[derive(Debug, Default)]
 struct Counters {
-    started: AtomicU64,
     answered: AtomicU64,
     ended: AtomicU64,
     deadline_exceeded: AtomicU64,
@@ -72,17 +84,16 @@ struct Counters {
 
 /// Decodes images in processes of their own.
 pub struct ImageWorkers {
-    command: WorkerCommand,
     limits: WorkerLimits,
     turns: Semaphore,
     waiting: AtomicUsize,
-    spares: Mutex<VecDeque<Worker>>,
+    spares: Arc<Spares>,
     counters: Counters,
 }
 
 impl std::fmt::Debug for ImageWorkers {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ImageWorkers").field("command", &self.command).finish_non_exhaustive()
+        f.debug_struct("ImageWorkers").field("command", self.spares.command()).finish_non_exhaustive()
     }
 }
 
@@ -93,11 +104,10 @@ impl ImageWorkers {
     /// [`ImageError`] where that fails: no upload could be checked by this peer.
     pub async fn start(command: WorkerCommand, limits: WorkerLimits) -> Result<Self, ImageError> {
         let workers = Self {
-            command,
             limits,
             turns: Semaphore::new(limits.at_once_max),
             waiting: AtomicUsize::new(0),
-            spares: Mutex::default(),
+            spares: Spares::new(command, limits.spares),
             counters: Counters::default(),
         };
         workers.read_image(ONE_PIXEL, &DecodeLimits::default()).await?;
@@ -108,10 +118,11 @@ impl ImageWorkers {
     #[must_use]
     pub fn counts(&self) -> WorkerCounts {
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let Counters { started, answered, ended, deadline_exceeded, garbage, busy } = &self.counters;
+        let Counters { answered, ended, deadline_exceeded, garbage, busy } = &self.counters;
         WorkerCounts {
-            started: of(started),
+            started: self.spares.started(),
             answered: of(answered),
+            failed: self.spares.failed(),
             ended: of(ended),
             deadline_exceeded: of(deadline_exceeded),
             garbage: of(garbage),
@@ -123,9 +134,9 @@ impl ImageWorkers {
 
     async fn read_image(&self, file: &[u8], limits: &DecodeLimits) -> Result<ReadImage, ImageError> {
         let _turn = self.turn().await?;
-        let worker = self.take()?;
-        self.fill();
-        let outcome = worker.ask(file, limits, self.limits.deadline).await;
+        let worker = self.spares.take().await?;
+        // Starts of others overlap with the decoding, and delay no question.
+        let outcome = worker.ask(file, limits, self.limits.deadline, || self.spares.fill()).await;
         self.count(&outcome);
         outcome
     }
@@ -137,53 +148,23 @@ impl ImageWorkers {
         }
         let _place = Place::of(self)?;
         let closed = |_| ImageError::Fault { cause: "the peer is shutting down".to_owned() };
-        self.turns.acquire().await.map_err(closed)
-    }
-
-    /// A worker that waits, or a new one.
-    fn take(&self) -> Result<Worker, ImageError> {
-        while let Some(mut worker) = self.spares().pop_front() {
-            if worker.is_waiting() {
-                return Ok(worker);
-            }
-            tracing::warn!("an image worker ended before it was asked");
-        }
-        self.start_one()
-    }
-
-    /// Starts workers in place of those that were taken, while these decode.
-    fn fill(&self) {
-        let mut spares = self.spares();
-        while spares.len() < self.limits.spares {
-            match self.start_one() {
-                Ok(worker) => spares.push_back(worker),
-                Err(error) => {
-                    // The next image asks again; whoever then gets none is told.
-                    tracing::error!(%error, "images.start");
-                    return;
-                }
-            }
-        }
-    }
-
-    fn start_one(&self) -> Result<Worker, ImageError> {
-        let worker = Worker::start(&self.command)?;
-        self.counters.started.fetch_add(1, Ordering::Relaxed);
-        Ok(worker)
-    }
-
-    fn spares(&self) -> std::sync::MutexGuard<'_, VecDeque<Worker>> {
-        self.spares.lock().unwrap_or_else(PoisonError::into_inner)
+        let deadline = self.limits.turn_deadline;
+        let Ok(turn) = timeout(deadline, self.turns.acquire()).await else {
+            add(&self.counters.busy);
+            return Err(ImageError::NoTurn { waited_ms: deadline.as_millis() });
+        };
+        turn.map_err(closed)
     }
 
     fn count(&self, outcome: &Result<ReadImage, ImageError>) {
-        let counter = match outcome {
-            Ok(_) | Err(ImageError::Refused { .. }) => &self.counters.answered,
-            Err(ImageError::DeadlineExceeded { .. }) => &self.counters.deadline_exceeded,
-            Err(ImageError::Garbage) => &self.counters.garbage,
-            Err(_) => &self.counters.ended,
-        };
-        counter.fetch_add(1, Ordering::Relaxed);
+        match outcome {
+            Ok(_) | Err(ImageError::Refused { .. }) => add(&self.counters.answered),
+            Err(ImageError::DeadlineExceeded { .. }) => add(&self.counters.deadline_exceeded),
+            Err(ImageError::Garbage) => add(&self.counters.garbage),
+            Err(ImageError::Ended { .. }) => add(&self.counters.ended),
+            Err(ImageError::Busy { .. } | ImageError::NoTurn { .. }) => add(&self.counters.busy),
+            Err(ImageError::Fault { .. }) => self.spares.count_failed(),
+        }
         if let Err(error) = outcome
             && !matches!(error, ImageError::Refused { .. })
         {
@@ -202,6 +183,10 @@ impl ImageReader for ImageWorkers {
     }
 }
 
+fn add(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
 /// A place in the line, given back when dropped.
 struct Place<'a>(&'a AtomicUsize);
 
@@ -212,7 +197,7 @@ impl<'a> Place<'a> {
         if before < workers.limits.waiting_max {
             return Ok(place);
         }
-        workers.counters.busy.fetch_add(1, Ordering::Relaxed);
+        add(&workers.counters.busy);
         Err(ImageError::Busy { waiting: before })
     }
 }

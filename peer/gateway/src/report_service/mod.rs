@@ -15,6 +15,7 @@ mod verify;
 pub use service::{ReportLimits, ReportParts, ReportService};
 
 pub(crate) use holders::{holders_of, signed_block_request};
+pub(crate) use service::SEALS_MAX;
 
 #[cfg(test)]
 mod tests;

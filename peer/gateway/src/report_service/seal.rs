@@ -20,6 +20,7 @@ use crate::custody::{Custody, blocking, custody_status};
 use crate::examine::PlainBuffer;
 use crate::exchange::store_status;
 use crate::images::{ImageError, ReadImage};
+use crate::off_reactor::OffReactor;
 use crate::ports::Node;
 use crate::revoked::until_revoked;
 use crate::signed_request::{now_ms, payload};
@@ -48,7 +49,7 @@ pub(super) async fn seal_stream<N: Node>(
     let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
     let (store, size) = (shared.store.clone(), described.size);
     // Where the caller goes away the sealing goes on to its end; so does its place.
-    let sealing = blocking(move || Ok((seal_received(&store, size, receiver)?, slot)));
+    let sealing = blocking(move || Ok(OffReactor::new((seal_received(&store, size, receiver)?, slot))));
     let feeding = async {
         let fed = feed(shared, &mut stream, &sender).await;
         drop(sender);
@@ -57,11 +58,15 @@ pub(super) async fn seal_stream<N: Node>(
     let (sealed, fed) = tokio::join!(sealing, feeding);
     // Why the stream ended says more than that the bytes ended early.
     fed?;
-    let (received, _slot) = sealed?;
-    let read = shared.images.read(&received.plaintext.0, &shared.limits.decode).await;
+    let sealed = sealed?;
+    let read = shared.images.read(&sealed.0.plaintext.0, &shared.limits.decode).await;
     let image = read.map_err(|error| of_image(&error))?;
     let custody = Arc::clone(&shared.custody);
-    blocking(move || store_received(&custody, &described, received, image)).await
+    blocking(move || {
+        let (received, _slot) = sealed.into_inner();
+        store_received(&custody, &described, received, image)
+    })
+    .await
 }
 
 /// The next message, within the time that a user has.
@@ -192,7 +197,7 @@ fn store_received(
         cid: cid.to_string(),
         data_key: *data_key.as_bytes(),
         binding: binding.to_string(),
-        media_type: image.media_type,
+        media_type: image.media_type.as_str().to_owned(),
         perceptual_hash: format!("{:016x}", image.perceptual_hash),
         size,
         sealed_size,

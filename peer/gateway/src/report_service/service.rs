@@ -24,6 +24,9 @@ use crate::ports::{ChannelLedger, Node};
 use crate::revoked::until_revoked;
 use crate::signed_request::{now_ms, payload, require_own_user, signer};
 
+/// Files that one peer seals at once; image workers are as many as these and examinations together.
+pub(crate) const SEALS_MAX: usize = 2;
+
 /// How much one peer does for its users at once, and how long it waits.
 #[derive(Clone, Copy, Debug)]
 pub struct ReportLimits {
@@ -44,7 +47,7 @@ impl Default for ReportLimits {
     fn default() -> Self {
         Self {
             decode: DecodeLimits::default(),
-            seals_max: 2,
+            seals_max: SEALS_MAX,
             reads_max: 16,
             user_timeout: Duration::from_secs(60),
             custodian_timeout: Duration::from_secs(20),

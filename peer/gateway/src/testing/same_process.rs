@@ -14,7 +14,8 @@ impl ImageReader for SameProcess {
         file: &'a [u8],
         limits: &'a DecodeLimits,
     ) -> BoxFuture<'a, Result<ReadImage, ImageError>> {
-        let read = decode_and_hash(file, limits).map_err(|reason| ImageError::Refused { reason });
+        let read =
+            decode_and_hash(file, limits).map_err(|error| ImageError::Refused { reason: error.to_string() });
         std::future::ready(read).boxed()
     }
 }

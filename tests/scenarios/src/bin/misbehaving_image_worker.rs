@@ -6,13 +6,13 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use gateway::{ReadImage, decode_and_hash, run_image_worker};
-use imaging::DecodeLimits;
+use imaging::{DecodeLimits, ImagingError, MediaType};
 
 fn main() -> ExitCode {
     run_image_worker(look)
 }
 
-fn look(file: &[u8], limits: &DecodeLimits) -> Result<ReadImage, String> {
+fn look(file: &[u8], limits: &DecodeLimits) -> Result<ReadImage, ImagingError> {
     let named = std::str::from_utf8(file).ok().and_then(|text| text.strip_prefix("do: "));
     let Some(deed) = named else { return decode_and_hash(file, limits) };
     let done = match deed {
@@ -41,14 +41,19 @@ fn look(file: &[u8], limits: &DecodeLimits) -> Result<ReadImage, String> {
         "start a thread" => {
             std::thread::Builder::new().spawn(|| 1).map_or(0, |thread| thread.join().unwrap_or(0))
         }
+        "wait for another thread" => {
+            std::thread::park();
+            0
+        }
         "sleep" => {
             std::thread::sleep(std::time::Duration::from_secs(3_600));
             0
         }
-        other => return Err(format!("{other} is no deed")),
+        "answer another format" => return Ok(ReadImage { media_type: MediaType::Png, perceptual_hash: 0 }),
+        _ => 0,
     };
-    // An answer that only a worker gives which was let do it.
-    Err(format!("done: {deed} ({done})"))
+    // An answer that only a worker gives which was let do it; the file is no image.
+    Err(ImagingError::UnsupportedMediaType { found: if done == 0 { "no deed" } else { "a deed" } })
 }
 
 /// Deeper than any stack.

@@ -14,6 +14,9 @@ use testnet::{Hospital, Network, NetworkOptions};
 /// Long enough for a busy machine, short enough for a test of what never ends.
 const DEADLINE: Duration = Duration::from_secs(5);
 
+/// An argument by which a test finds its workers among those of others.
+const KILLED: &str = "killed-from-outside";
+
 fn command(program: impl Into<std::path::PathBuf>, arguments: &[&str]) -> WorkerCommand {
     let arguments = arguments.iter().map(Into::into).collect();
     WorkerCommand { program: program.into(), name: "image worker of a test".into(), arguments }
@@ -33,34 +36,38 @@ fn whatever_a_decoder_is_brought_to_do_costs_one_worker_and_no_other_image() -> 
         let workers = ImageWorkers::start(command(program, &[]), limits).await?;
         let good = workers.read(&file, &decoding).await?;
         let forbidden = "a system call that it may not make";
-        for (deed, words) in [
-            ("loop", "took over 5000 ms"),
-            ("allocate 4 GiB", "more memory or stack"),
-            ("recurse", "more memory or stack"),
-            ("panic", "exit code 101"),
-            ("end", "exit code 0"),
-            ("answer garbage", "an answer that is none"),
-            ("answer without end", "an answer that is none"),
-            ("listen", forbidden),
-            ("connect", forbidden),
-            ("read a file", forbidden),
-            ("write a file", forbidden),
-            ("start a program", forbidden),
-            ("start a thread", forbidden),
-            ("sleep", forbidden),
+        for (deed, words, is_passing) in [
+            ("loop", "took over 5000 ms", true),
+            ("allocate 4 GiB", "more memory or stack", false),
+            ("recurse", "more memory or stack", false),
+            ("panic", "exit code 101", false),
+            ("end", "exit code 0", false),
+            ("answer garbage", "an answer that is none", false),
+            ("answer without end", "an answer that is none", false),
+            ("answer another format", "an answer that is none", false),
+            ("listen", forbidden, false),
+            ("connect", forbidden, false),
+            ("read a file", forbidden, false),
+            ("write a file", forbidden, false),
+            ("start a program", forbidden, false),
+            ("start a thread", forbidden, false),
+            ("sleep", forbidden, false),
+            ("wait for another thread", forbidden, false),
         ] {
             let bad = format!("do: {deed}");
             let (bad, beside) =
                 tokio::join!(workers.read(bad.as_bytes(), &decoding), workers.read(&file, &decoding));
             let error = bad.expect_err(deed);
             println!("{deed}: {error}");
-            ensure!(error.to_string().contains(words) && !error.is_passing(), "{deed}: {error}");
+            ensure!(error.to_string().contains(words), "{deed}: {error}");
+            ensure!(error.is_passing() == is_passing, "{deed}: {error}");
             ensure!(beside? == good, "{deed}: the image beside it");
             ensure!(workers.read(&file, &decoding).await? == good, "{deed}: the image after it");
         }
         let counts = workers.counts();
         println!("{counts:?}");
-        ensure!((counts.deadline_exceeded, counts.garbage, counts.ended) == (1, 2, 11), "{counts:?}");
+        ensure!((counts.deadline_exceeded, counts.garbage, counts.ended) == (1, 3, 12), "{counts:?}");
+        ensure!(counts.failed == 0, "{counts:?}");
         ensure!((counts.running, counts.waiting) == (0, 0), "{counts:?}");
         Ok(())
     })
@@ -121,6 +128,63 @@ fn images_beyond_the_line_are_turned_away_and_those_in_line_are_read() -> Result
 }
 
 #[test]
+fn an_image_whose_turn_does_not_come_is_turned_away() -> Result<()> {
+    let program = env!("CARGO_BIN_EXE_misbehaving_image_worker");
+    let (deadline, turn_deadline) = (DEADLINE, Duration::from_millis(200));
+    let limits = WorkerLimits { at_once_max: 1, deadline, turn_deadline, ..WorkerLimits::default() };
+    let decoding = DecodeLimits::default();
+    runtime()?.block_on(async {
+        let workers = ImageWorkers::start(command(program, &[]), limits).await?;
+        let (stuck, waiting) =
+            tokio::join!(workers.read(b"do: loop", &decoding), workers.read(b"do: end", &decoding));
+        ensure!(matches!(stuck, Err(ImageError::DeadlineExceeded { .. })), "{stuck:?}");
+        ensure!(waiting == Err(ImageError::NoTurn { waited_ms: 200 }), "{waiting:?}");
+        let counts = workers.counts();
+        ensure!((counts.busy, counts.waiting, counts.running) == (1, 0, 0), "{counts:?}");
+        Ok(())
+    })
+}
+
+#[test]
+fn a_worker_that_is_killed_from_outside_is_no_fault_of_its_image() -> Result<()> {
+    let program = env!("CARGO_BIN_EXE_misbehaving_image_worker");
+    let decoding = DecodeLimits::default();
+    let limits = WorkerLimits { spares: 0, ..WorkerLimits::default() };
+    runtime()?.block_on(async {
+        let workers = ImageWorkers::start(command(program, &[KILLED]), limits).await?;
+        for signal in ["-KILL", "-TERM", "-INT"] {
+            let killing = async {
+                let busy = tokio::task::spawn_blocking(busy_child);
+                let busy = busy.await??.0.to_string();
+                let killed = std::process::Command::new("kill").args([signal, &busy]).status()?;
+                ensure!(killed.success(), "worker {busy} is signalled");
+                Ok(())
+            };
+            let (ended, killed) = tokio::join!(workers.read(b"do: loop", &decoding), killing);
+            killed?;
+            let error = ended.err().with_context(|| format!("{signal}: it was read"))?;
+            ensure!(matches!(error, ImageError::Fault { .. }) && error.is_passing(), "{signal}: {error}");
+        }
+        ensure!((workers.counts().failed, workers.counts().ended) == (3, 0), "{:?}", workers.counts());
+        Ok(())
+    })
+}
+
+/// The worker that was told so, once it has computed for so long that it was asked.
+fn busy_child() -> Result<Process> {
+    let mut busy = None;
+    Network::wait_until("a worker at work", Duration::from_secs(20), || {
+        for child in children(std::process::id())? {
+            if child.arguments()? == [KILLED] && child.ticks()? > 20 {
+                busy = Some(child);
+            }
+        }
+        busy.map(drop).context("none")
+    })?;
+    busy.context("none")
+}
+
+#[test]
 fn a_program_that_is_no_worker_does_not_start() -> Result<()> {
     runtime()?.block_on(async {
         for (program, words) in [("/bin/true", "exit code 0"), ("/bin/absent", "could be started")] {
@@ -173,7 +237,16 @@ fn waiting_workers(peer: u32) -> Result<Vec<Process>> {
 }
 
 fn has_no_rights(worker: Process) -> Result<()> {
-    for (field, value) in [("Seccomp", "2"), ("NoNewPrivs", "1"), ("Threads", "1")] {
+    ensure!(worker.out_of_memory_score()? == 1_000, "{worker:?} does not end first where memory is short");
+    let none = "0000000000000000";
+    for (field, value) in [
+        ("Seccomp", "2"),
+        ("NoNewPrivs", "1"),
+        ("Threads", "1"),
+        ("CapEff", none),
+        ("CapPrm", none),
+        ("CapInh", none),
+    ] {
         ensure!(worker.status(field)? == value, "{worker:?} has {field} {}", worker.status(field)?);
     }
     let address_space = ADDRESS_SPACE_BYTES_MAX.to_string();
