@@ -22,6 +22,9 @@ pub enum Failure {
         #[source]
         source: io::Error,
     },
+    /// The system would write private keys where this run crashes; exit code 2.
+    #[error("core dumps of this process cannot be forbidden")]
+    CoreDumps(#[source] io::Error),
     /// A key or certificate could not be made; exit code 2.
     #[error("cannot make a key or certificate")]
     Issuing(#[from] IssuingError),

@@ -118,6 +118,7 @@ fn main() -> ExitCode {
 }
 
 fn run(config: Option<&Path>, output: &Path, verb: Verb) -> Result<(), Failure> {
+    node::forbid_core_dumps().map_err(Failure::CoreDumps)?;
     let (text, origin) = read_template(config)?;
     let rejected = |problem: String| Failure::Rejected(format!("{origin}: {problem}"));
     let template = template::parse(&text).map_err(rejected)?;

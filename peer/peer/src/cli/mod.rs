@@ -100,6 +100,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         return gateway::run_image_worker(gateway::decode_and_hash);
     }
     let format = arguments.output;
+    // A user's program holds the plaintext of a report and its data key, too. (A worker does it for itself, last.)
+    if let Err(error) = node::forbid_core_dumps() {
+        return exit::report(&Failure::fault(format!("core dumps cannot be forbidden: {error}")), format);
+    }
     match run(arguments.verb, format) {
         Ok(done) => output::print(&done, format),
         Err(failure) => exit::report(&failure, format),

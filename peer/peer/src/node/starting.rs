@@ -16,7 +16,7 @@ use identities::Identities;
 use imaging::DecodeLimits;
 use ipfs::{SEALED_FAMILIES, SealedStore};
 use msp::{MspSet, SigningIdentity};
-use node::{Health, Metrics, forbid_core_dumps, grpc_observer, health_route, metrics_route, shutdown_signal};
+use node::{Health, Metrics, grpc_observer, health_route, metrics_route, shutdown_signal};
 use protocol::BlockNumber;
 use reports::Reports;
 use store::{FamilySpec, Store, StoreOptions};
@@ -56,10 +56,6 @@ const STORE_LAYOUT: u32 = 1;
 /// # Errors
 /// [`NodeFault`]: nothing was bound then, or everything was closed again.
 pub async fn start(file: Option<&Path>) -> Result<(), NodeFault> {
-    forbid_core_dumps().map_err(|error| NodeFault::Start {
-        what: "a process without core dumps",
-        cause: error.to_string(),
-    })?;
     let settings = Settings::load(file)?;
     let metrics = Metrics::new();
     let images = start_images().await?;
