@@ -26,6 +26,11 @@ const INVALID: Description<0> = describe(
     [],
     "Proposals refused for their form, sender, channel or chaincode.",
 );
+const TURNED_AWAY: Description<0> = describe(
+    "consilium_proposals_turned_away",
+    [],
+    "Proposals that may succeed at another time: this peer had too much to do, or lacked what it needs to judge them.",
+);
 const DURATION: Description<3> = describe(
     "endorser_proposal_duration",
     ["channel", "chaincode", "success"],
@@ -76,6 +81,11 @@ const TRANSACTIONS: Description<3> = describe(
 );
 const WORKERS: Description<0> =
     describe("consilium_image_workers_started", [], "Processes that were started to decode one image each.");
+const FAILED_WORKERS: Description<0> = describe(
+    "consilium_image_workers_failed",
+    [],
+    "Image workers that could not be started or confined, or that something outside their image ended.",
+);
 const IMAGES: Description<1> = describe(
     "consilium_images",
     ["outcome"],
@@ -90,6 +100,7 @@ pub struct PeerMetrics {
     received: Counter<0>,
     successful: Counter<0>,
     invalid: Counter<0>,
+    turned_away: Counter<0>,
     duration: Histogram<3>,
     failures: Counter<3>,
     duplicates: Counter<2>,
@@ -109,6 +120,7 @@ impl PeerMetrics {
             received: metrics.counter(&RECEIVED),
             successful: metrics.counter(&SUCCESSFUL),
             invalid: metrics.counter(&INVALID),
+            turned_away: metrics.counter(&TURNED_AWAY),
             duration: metrics.histogram(&DURATION),
             failures: metrics.counter(&FAILURES),
             duplicates: metrics.counter(&DUPLICATES),
@@ -175,11 +187,17 @@ impl ProposalClock<'_> {
         match answered {
             Ok(true) => metrics.successful.add([], 1),
             Ok(false) => metrics.failures.add([&channel, &chaincode, "true"], 1),
+            Err(status) if is_passing(status.code()) => metrics.turned_away.add([], 1),
             Err(_) if !is_known => metrics.invalid.add([], 1),
             Err(status) if status.code() == Code::AlreadyExists => {}
             Err(_) => metrics.failures.add([&channel, &chaincode, "false"], 1),
         }
     }
+}
+
+/// Whether a code says nothing of the proposal itself.
+const fn is_passing(code: Code) -> bool {
+    matches!(code, Code::ResourceExhausted | Code::Unavailable)
 }
 
 /// A block on its way through the committer.
@@ -239,11 +257,13 @@ pub fn ask(metrics: &Metrics, channels: &Arc<Channels>, workers: &Arc<ImageWorke
         }
     });
     let (started, images) = (metrics.counter(&WORKERS), metrics.counter(&IMAGES));
+    let failed = metrics.counter(&FAILED_WORKERS);
     let (waiting, running) = (metrics.gauge(&WAITING), metrics.gauge(&RUNNING));
     let workers = Arc::clone(workers);
     metrics.ask(move || {
         let counts: WorkerCounts = workers.counts();
         started.raise_to([], counts.started);
+        failed.raise_to([], counts.failed);
         for (outcome, count) in [
             ("answered", counts.answered),
             ("ended", counts.ended),
@@ -256,4 +276,46 @@ pub fn ask(metrics: &Metrics, channels: &Arc<Channels>, workers: &Arc<ImageWorke
         waiting.set([], counts.waiting);
         running.set([], counts.running);
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_proposal_counts_once_and_by_its_code() {
+        let rows = [
+            // known channel and chaincode, code, what it counts as
+            (false, Code::InvalidArgument, "endorser_proposal_validation_failures"),
+            (false, Code::PermissionDenied, "endorser_proposal_validation_failures"),
+            (false, Code::ResourceExhausted, "consilium_proposals_turned_away"),
+            (false, Code::Unavailable, "consilium_proposals_turned_away"),
+            (true, Code::Unavailable, "consilium_proposals_turned_away"),
+            (true, Code::ResourceExhausted, "consilium_proposals_turned_away"),
+            (true, Code::InvalidArgument, "endorser_endorsement_failures"),
+            (true, Code::AlreadyExists, "endorser_duplicate_transaction_failures"),
+        ];
+        let outcomes = [
+            "endorser_proposal_validation_failures",
+            "consilium_proposals_turned_away",
+            "endorser_endorsement_failures",
+            "endorser_duplicate_transaction_failures",
+        ];
+        for (is_known, code, expected) in rows {
+            let metrics = Metrics::new();
+            let peer = PeerMetrics::new(&metrics);
+            let mut clock = peer.proposal();
+            if is_known {
+                clock.concerns("reports", "asset-transfer");
+            }
+            clock.end(&Err(Status::new(code, "no")));
+            let text = metrics.text();
+            let counted = outcomes.map(|name| {
+                let lines = text.lines().filter(|line| line.starts_with(name));
+                lines.filter(|line| line.ends_with(" 1")).count()
+            });
+            let expected = outcomes.map(|name| usize::from(name == expected));
+            assert_eq!(counted, expected, "{is_known} {code:?}: {text}");
+        }
+    }
 }
