@@ -14,7 +14,7 @@ const DEPTH_MAX: usize = 16;
 /// What one process has used since its start.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Usage {
-    /// CPU seconds, user and system, threads that ended included.
+    /// CPU seconds, user and system, threads that ended included, and child processes that ended, such as image workers.
     pub cpu_s: f64,
     /// CPU seconds by name of living threads; numbers at the end of names are left out, so that a pool is one row.
     pub threads_s: BTreeMap<String, f64>,
@@ -42,13 +42,14 @@ pub fn of_process(id: u32) -> Result<Usage> {
     let folder = format!("/proc/{id}");
     let stat = fs::read_to_string(format!("{folder}/stat"))
         .with_context(|| format!("process {id} has ended, or this system has no /proc"))?;
-    let (_, cpu_s) = parse_stat(&stat).with_context(|| format!("{folder}/stat has another form"))?;
+    let stat = parse_stat(&stat).with_context(|| format!("{folder}/stat has another form"))?;
+    let cpu_s = stat.own_s + stat.children_s;
     let mut threads_s: BTreeMap<String, f64> = BTreeMap::new();
     for entry in fs::read_dir(format!("{folder}/task"))? {
         // A thread that ended meanwhile is counted with its process.
         let Ok(stat) = fs::read_to_string(entry?.path().join("stat")) else { continue };
-        if let Some((name, seconds)) = parse_stat(&stat) {
-            *threads_s.entry(name).or_default() += seconds;
+        if let Some(Stat { name, own_s, .. }) = parse_stat(&stat) {
+            *threads_s.entry(name).or_default() += own_s;
         }
     }
     let status = fs::read_to_string(format!("{folder}/status"))?;
@@ -79,16 +80,25 @@ fn bytes_below(folder: &Path, depth: usize) -> Result<u64> {
     Ok(bytes)
 }
 
-/// Name and CPU seconds of a line of `stat` (proc(5)): the name stands in brackets and may hold any character; user and
-/// system time are fields 14 and 15.
-fn parse_stat(stat: &str) -> Option<(String, f64)> {
+/// What a line of `stat` says.
+#[derive(Debug, PartialEq)]
+struct Stat {
+    name: String,
+    /// CPU seconds.
+    own_s: f64,
+    /// CPU seconds of children that ended and were waited for; a thread's line says those of its process.
+    children_s: f64,
+}
+
+/// Reads a line of `stat` (proc(5)): the name stands in brackets and may hold any character; user and system time are fields
+/// 14 and 15, those of children 16 and 17.
+fn parse_stat(stat: &str) -> Option<Stat> {
     let (before, after) = stat.rsplit_once(')')?;
     let (_, name) = before.split_once('(')?;
-    let mut fields = after.split_ascii_whitespace().skip(11);
-    let user: f64 = fields.next()?.parse().ok()?;
-    let system: f64 = fields.next()?.parse().ok()?;
     let name = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '-' || c == ':' || c == '_');
-    Some((name.to_owned(), (user + system) / TICKS_A_SECOND))
+    let mut fields = after.split_ascii_whitespace().skip(11).map(str::parse::<f64>);
+    let mut seconds = || Some((fields.next()?.ok()? + fields.next()?.ok()?) / TICKS_A_SECOND);
+    Some(Stat { name: name.to_owned(), own_s: seconds()?, children_s: seconds()? })
 }
 
 fn parse_rss(status: &str) -> Option<u64> {
@@ -103,16 +113,17 @@ mod tests {
 
     #[test]
     fn the_lines_of_proc_are_read() {
-        let rest = "S 1 2 3 4 5 6 7 8 9 10 250 50 0 0";
+        let rest = "S 1 2 3 4 5 6 7 8 9 10 250 50 120 30 20 0";
         let rows = [
-            (format!("12 (peer) {rest}"), Some(("peer", 3.0))),
-            (format!("12 (tokio-worker-3) {rest}"), Some(("tokio-worker", 3.0))),
-            (format!("12 (rocksdb:low) 0) {rest}"), Some(("rocksdb:low) ", 3.0))),
+            (format!("12 (peer) {rest}"), Some("peer")),
+            (format!("12 (tokio-worker-3) {rest}"), Some("tokio-worker")),
+            (format!("12 (rocksdb:low) 0) {rest}"), Some("rocksdb:low) ")),
             ("12 peer".to_owned(), None),
             ("12 (peer) S 1 2".to_owned(), None),
+            ("12 (peer) S 1 2 3 4 5 6 7 8 9 10 250 50 120".to_owned(), None),
         ];
         for (line, expected) in rows {
-            let expected = expected.map(|(name, seconds)| (name.to_owned(), seconds));
+            let expected = expected.map(|name| Stat { name: name.to_owned(), own_s: 3.0, children_s: 1.5 });
             assert_eq!(parse_stat(&line), expected, "{line}");
         }
         assert_eq!(parse_rss("Name:\tpeer\nVmRSS:\t  2048 kB\n"), Some(2 << 20));
