@@ -8,12 +8,13 @@ use crate::workspace::Workspace;
 const RULE: &str = "owners";
 
 /// Packages and the crates that may name them.
-pub(crate) const OWNERS: [(&str, &[&str]); 26] = [
+pub(crate) const OWNERS: [(&str, &[&str]); 29] = [
     ("actix", &["host"]),
     ("actix-web", &["web"]),
     ("age", &["ipfs"]),
     ("aws-lc-rs", &["msp", "issuing", "transport"]),
     ("cid", &["offchain"]),
+    ("close_fds", &["gateway"]),
     ("dicom-object", &["imaging"]),
     ("dicom-pixeldata", &["imaging"]),
     ("ed25519-consensus", &["msp"]),
@@ -23,12 +24,14 @@ pub(crate) const OWNERS: [(&str, &[&str]); 26] = [
     ("image", &["imaging"]),
     ("image_hasher", &["imaging"]),
     ("ipld-dagpb", &["offchain"]),
+    ("libc", &["gateway"]),
     ("multihash", &["offchain"]),
     ("openraft", &["orderer"]),
     ("prometheus", &["node"]),
     ("rcgen", &["issuing"]),
     ("reqwest", &["web"]),
     ("rocksdb", &["store"]),
+    ("rustix", &["gateway", "node"]),
     ("rustls", &["transport"]),
     ("seccompiler", &["gateway"]),
     ("tokio-rustls", &["transport"]),
@@ -97,6 +100,8 @@ mod tests {
             ("msp", 1, "aws-lc-rs", true),
             ("issuing", 1, "aws-lc-rs", true),
             ("ipfs", 4, "aws-lc-rs", false),
+            ("gateway", 4, "libc", true),
+            ("peer", 5, "libc", false),
             ("web", 3, "tonic", false),
             ("orderer", 5, "openraft", true),
             ("peer", 5, "clap", true),

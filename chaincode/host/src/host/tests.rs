@@ -166,7 +166,7 @@ async fn a_range_shows_what_is_committed_however_its_reader_writes() {
     assert_eq!(namespace.ranges[0], namespace.ranges[1]);
 }
 
-/// They used to wait until a thread came back, however long.
+/// A thread that is stuck may never come back.
 #[tokio::test]
 async fn runs_in_line_behind_stuck_threads_are_told_at_their_deadline() {
     let released = Arc::default();
