@@ -66,7 +66,7 @@ impl World {
         let first = network.config.first_identities.iter();
         let mut records: Vec<_> = first.map(|identity| record(identity, IdentityStatus::Active)).collect();
         records.push(record(&fixture::registered(&nurse, Role::Client), IdentityStatus::Revoked));
-        let state = records.iter().map(|record| identity_entry(record)).collect();
+        let state = records.iter().map(identity_entry).collect();
         Self { network, doctor, nurse, state }
     }
 
