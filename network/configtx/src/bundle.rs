@@ -141,6 +141,12 @@ impl ConfigBundle {
         self.policies.endorsement(chaincode)
     }
 
+    /// The policy of an organisation's own administrators; `None` for an organisation that the channel does not have.
+    #[must_use]
+    pub fn admins_of(&self, msp_id: &MspId) -> Option<&CompiledPolicy> {
+        self.policies.admins_of(msp_id)
+    }
+
     /// Whether a block with this header (its canonical bytes) was signed by strictly more than half of the consenters
     /// and by whom the policy `BlockValidation` demands. A signature that does not hold is not counted.
     ///

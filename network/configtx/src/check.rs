@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 
 use msp::{Msp, MspSet};
 use protocol::{
-    AdmissionConfig, BatchConfig, ChannelConfig, Endpoint, MspConfig, MspId, ReportsConfig,
+    AdmissionConfig, BatchConfig, ChannelConfig, Endpoint, MspConfig, MspId, RegisteredIdentity,
+    ReportsConfig,
     limits::{BLOCK_BYTES_MAX, BLOCK_ENVELOPES_MAX, CONFIG_BYTES_MAX, DIFFICULTY_BITS_MAX, NAME_BYTES_MAX},
 };
 
@@ -51,11 +52,21 @@ fn capabilities(config: &ChannelConfig, problems: &mut Problems) {
     let rule = format!("the channel must name {CAPABILITY}");
     problems.require(has_known, "capabilities", format!("{} others", config.capabilities.len()), rule);
     for capability in config.capabilities.iter().filter(|capability| capability.0 != CAPABILITY) {
-        let release = capability.0.trim_start_matches('V').replace('_', ".");
+        let release = release_of(&capability.0);
         let rule =
             format!("this release knows {CAPABILITY} only; install release {release} or newer on this node");
         problems.add("capabilities", &capability.0, rule);
     }
+}
+
+/// The first capability that this release does not know.
+pub(crate) fn unknown_capability(config: &ChannelConfig) -> Option<&str> {
+    config.capabilities.iter().map(|capability| capability.0.as_str()).find(|name| *name != CAPABILITY)
+}
+
+/// The release that brings a capability: `1.4` for `V1_4`.
+pub(crate) fn release_of(capability: &str) -> String {
+    capability.trim_start_matches('V').replace('_', ".")
 }
 
 fn orderer(config: &ChannelConfig, problems: &mut Problems) {
@@ -218,12 +229,17 @@ pub(crate) fn organizations(config: &ChannelConfig, problems: &mut Problems) -> 
     }
 }
 
-/// Checks the identities that block 0 registers: sorted, of their MSP, with the PoI and the roles of their certificate.
+/// Checks the identities that block 0 registers; a later configuration lists none.
 pub(crate) fn first_identities(config: &ChannelConfig, msps: &MspSet, problems: &mut Problems) {
     let identities = &config.first_identities;
     let is_first = config.sequence == 0 || identities.is_empty();
     let rule = "only the genesis block registers identities; leave the list empty";
     problems.require(is_first, "first_identities", identities.len(), rule);
+    registered(identities, msps, problems);
+}
+
+/// Checks identities that a configuration registers: sorted, of their MSP, with the PoI and roles of their certificate.
+pub(crate) fn registered(identities: &[RegisteredIdentity], msps: &MspSet, problems: &mut Problems) {
     let keys: Vec<_> = identities.iter().map(|identity| (&identity.msp_id, identity.poi)).collect();
     problems.require_ascending("first_identities", &keys, |(msp_id, poi)| format!("{msp_id}/{poi}"));
     for identity in identities {

@@ -2,12 +2,13 @@
 //!
 //! The envelope is Fabric's (`CONFIG`, header type 1) without creator and signature: the genesis block is trusted
 //! because every node was given it, not because somebody signed it. Its content is the canonical MessagePack of
-//! [`ChannelConfig`], and equal configurations give equal envelopes.
+//! [`ChannelConfig`], and equal configurations give equal envelopes. In every later block it is a [`ConfigEnvelope`], which
+//! holds the update beside the configuration.
 
 use bytes::Bytes;
 use prost::Message;
 use protocol::{
-    Block, BlockHash, BlockHeader, BlockNumber, ChannelConfig, Proof,
+    Block, BlockHash, BlockHeader, BlockNumber, ChannelConfig, ConfigEnvelope, Proof,
     codec::DecodeError,
     data_hash,
     fabric::{ChannelHeader, Envelope, Header, HeaderType, Payload, SignatureHeader},
@@ -93,11 +94,12 @@ pub fn genesis_block(config: &ChannelConfig, timestamp_ms: u64) -> Block {
 /// Whether the bytes are an envelope of kind `CONFIG`. Whatever else stands in it is not looked at.
 #[must_use]
 pub fn is_config_envelope(envelope: &[u8]) -> bool {
-    payload_of(&Bytes::copy_from_slice(envelope)).is_some()
+    config_payload(&Bytes::copy_from_slice(envelope)).is_some()
 }
 
-/// The configuration in a genesis or configuration block. Its rules are not checked here: see
-/// [`ConfigBundle::new`](crate::ConfigBundle::new).
+/// The configuration in a genesis or configuration block, for whoever trusts the block. Its rules are not checked here,
+/// nor whether it follows from its update: see [`ConfigBundle::new`](crate::ConfigBundle::new) and
+/// [`judge_config_envelope`](crate::judge_config_envelope).
 ///
 /// # Errors
 /// [`ConfigBlockError`]: another number of envelopes than one, another kind, other channels, a wrong data hash, bytes
@@ -110,9 +112,13 @@ pub fn config_of_block(block: &Block) -> Result<ChannelConfig, ConfigBlockError>
     if data_hash(&block.envelopes) != block.header.data_hash {
         return Err(ConfigBlockError::DataHash { number });
     }
-    let (header, data) = payload_of(envelope).ok_or(ConfigBlockError::NotConfig { number })?;
-    let config =
-        ChannelConfig::from_bytes(&data).map_err(|source| ConfigBlockError::Decode { number, source })?;
+    let (header, data) = config_payload(envelope).ok_or(ConfigBlockError::NotConfig { number })?;
+    let decode = |source| ConfigBlockError::Decode { number, source };
+    let bytes = match number {
+        BlockNumber(0) => data,
+        _ => ConfigEnvelope::from_bytes(&data).map_err(decode)?.config,
+    };
+    let config = ChannelConfig::from_bytes(&bytes).map_err(decode)?;
     let channel = block.header.channel.as_str();
     for named in [header.channel_id.as_str(), config.channel.as_str()] {
         if named != channel {
@@ -124,7 +130,7 @@ pub fn config_of_block(block: &Block) -> Result<ChannelConfig, ConfigBlockError>
 }
 
 /// The channel header and the content, of an envelope of kind `CONFIG`.
-fn payload_of(envelope: &Bytes) -> Option<(ChannelHeader, Bytes)> {
+pub(crate) fn config_payload(envelope: &Bytes) -> Option<(ChannelHeader, Bytes)> {
     let envelope = Envelope::decode(envelope.clone()).ok()?;
     let payload = Payload::decode(envelope.payload).ok()?;
     let header = ChannelHeader::decode(payload.header?.channel_header).ok()?;

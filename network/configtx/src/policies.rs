@@ -61,6 +61,7 @@ const OF_ORGANIZATION: [(&str, &str); 4] =
 pub(crate) struct Policies {
     by_path: BTreeMap<String, CompiledPolicy>,
     by_chaincode: BTreeMap<String, CompiledPolicy>,
+    admins: BTreeMap<MspId, CompiledPolicy>,
 }
 
 impl Policies {
@@ -94,7 +95,21 @@ impl Policies {
                 policies.by_chaincode.insert(name.to_owned(), compiled);
             }
         }
+        for msp_id in &scope.all {
+            let Some(own) = scope.own.get(&(msp_id.clone(), "Admins".to_owned())) else { continue };
+            let compiled = CompiledPolicy::from_signature(admins_path(msp_id), own);
+            match compiled {
+                Ok(compiled) => drop(policies.admins.insert(msp_id.clone(), compiled)),
+                Err(error) => {
+                    problems.add(format!("organizations[{msp_id}].policies[Admins]"), own, error);
+                }
+            }
+        }
         policies
+    }
+
+    pub(crate) fn admins_of(&self, msp_id: &MspId) -> Option<&CompiledPolicy> {
+        self.admins.get(msp_id)
     }
 
     pub(crate) fn at(&self, path: &str) -> Option<&CompiledPolicy> {
@@ -234,6 +249,11 @@ impl Scope {
 
 fn is_standard(path: &str) -> bool {
     DEFAULTS.iter().any(|(standard, _)| *standard == path)
+}
+
+/// Where the policy of an organisation's administrators stands.
+pub(crate) fn admins_path(msp_id: &MspId) -> String {
+    format!("/Channel/Organizations/{msp_id}/Admins")
 }
 
 /// The name after the rule in an implicit-meta text.

@@ -4,8 +4,8 @@ use configtx::{ConfigBlockError, ConfigBundle, config_of_block};
 use issuing::Certificate;
 use msp::MspSet;
 use protocol::{
-    AdmissionConfig, Block, ChannelConfig, Consenter, Digest, IdentityRule, MspConfig, MspId, NodeOus,
-    Organization, OuIdentifier, RegisteredIdentity, ReportsConfig,
+    AdmissionConfig, BatchConfig, Block, ChaincodeDefinition, ChannelConfig, Checkers, Consenter, Digest,
+    IdentityRule, MspConfig, MspId, NodeOus, Organization, OuIdentifier, RegisteredIdentity, ReportsConfig,
 };
 use serde_json::{Value, json};
 
@@ -40,7 +40,6 @@ pub fn block(block: &Block) -> Result<Value, ConfigBlockError> {
 
 fn channel_config(config: &ChannelConfig) -> Value {
     let msps = MspSet::new(config.organizations.iter().map(|organization| &organization.msp)).ok();
-    let batch = &config.orderer.batch;
     let identity = |identity| registered(identity, msps.as_ref());
     let consenter = |consenter| consenter_of(consenter, msps.as_ref());
     json!({
@@ -51,29 +50,44 @@ fn channel_config(config: &ChannelConfig) -> Value {
         "organizations": config.organizations.iter().map(organization).collect::<Vec<_>>(),
         "orderer": {
             "consenters": config.orderer.consenters.iter().map(consenter).collect::<Vec<_>>(),
-            "batch": {
-                "max_message_count": batch.max_message_count,
-                "absolute_max_bytes": batch.absolute_max_bytes,
-                "preferred_max_bytes": batch.preferred_max_bytes,
-                "timeout_ms": batch.timeout_ms,
-            },
+            "batch": batch(&config.orderer.batch),
             "difficulty_bits": config.orderer.difficulty_bits,
         },
         "policies": config.policies,
-        "chaincodes": config.chaincodes.iter().map(|definition| json!({
-            "name": definition.name.as_str(),
-            "version": definition.version,
-            "sequence": definition.sequence,
-            "endorsement_policy": definition.endorsement_policy,
-            "self_test_id": definition.self_test_id,
-        })).collect::<Vec<_>>(),
+        "chaincodes": config.chaincodes.iter().map(chaincode).collect::<Vec<_>>(),
         "reports": config.reports.as_ref().map(reports),
-        "identities": match config.identities {
-            IdentityRule::Registered => "registered",
-            IdentityRule::Open => "open",
-        },
+        "identities": identity_rule(config.identities),
         "first_identities": config.first_identities.iter().map(identity).collect::<Vec<_>>(),
     })
+}
+
+/// When a block is cut.
+pub fn batch(batch: &BatchConfig) -> Value {
+    json!({
+        "max_message_count": batch.max_message_count,
+        "absolute_max_bytes": batch.absolute_max_bytes,
+        "preferred_max_bytes": batch.preferred_max_bytes,
+        "timeout_ms": batch.timeout_ms,
+    })
+}
+
+/// A chaincode's definition.
+pub fn chaincode(definition: &ChaincodeDefinition) -> Value {
+    json!({
+        "name": definition.name.as_str(),
+        "version": definition.version,
+        "sequence": definition.sequence,
+        "endorsement_policy": definition.endorsement_policy,
+        "self_test_id": definition.self_test_id,
+    })
+}
+
+/// Whether identities must be registered.
+pub fn identity_rule(rule: IdentityRule) -> &'static str {
+    match rule {
+        IdentityRule::Registered => "registered",
+        IdentityRule::Open => "open",
+    }
 }
 
 fn organization(organization: &Organization) -> Value {
@@ -85,7 +99,8 @@ fn organization(organization: &Organization) -> Value {
     })
 }
 
-fn msp_config(config: &MspConfig) -> Value {
+/// An organisation's certificates.
+pub fn msp_config(config: &MspConfig) -> Value {
     let all = |certificates: &[bytes::Bytes]| -> Vec<Value> {
         certificates.iter().map(|der| certificate(der)).collect()
     };
@@ -129,7 +144,8 @@ fn signing_certificate(pem: &[u8], msp_id: &MspId, at_ms: u64, msps: Option<&Msp
     }
 }
 
-fn consenter_of(consenter: &Consenter, msps: Option<&MspSet>) -> Value {
+/// A consenter; its certificate is judged where its organisation is known.
+pub fn consenter_of(consenter: &Consenter, msps: Option<&MspSet>) -> Value {
     json!({
         "msp_id": consenter.msp_id.as_str(),
         "endpoint": consenter.endpoint.to_string(),
@@ -138,7 +154,8 @@ fn consenter_of(consenter: &Consenter, msps: Option<&MspSet>) -> Value {
     })
 }
 
-fn registered(identity: &RegisteredIdentity, msps: Option<&MspSet>) -> Value {
+/// An identity that is registered; its certificate is judged where its organisation is known.
+pub fn registered(identity: &RegisteredIdentity, msps: Option<&MspSet>) -> Value {
     json!({
         "msp_id": identity.msp_id.as_str(),
         "poi": identity.poi.to_string(),
@@ -149,19 +166,26 @@ fn registered(identity: &RegisteredIdentity, msps: Option<&MspSet>) -> Value {
 }
 
 fn reports(reports: &ReportsConfig) -> Value {
-    let names = |ids: &[MspId]| ids.iter().map(|id| id.as_str().to_owned()).collect::<Vec<_>>();
     json!({
-        "checkers": {
-            "required": reports.checkers.required,
-            "organizations": names(&reports.checkers.organizations),
-        },
+        "checkers": checkers(&reports.checkers),
         "custodians": names(&reports.custodians),
         "holders": names(&reports.holders),
         "admission": reports.admission.iter().map(admission).collect::<Vec<_>>(),
     })
 }
 
-fn admission(rule: &AdmissionConfig) -> Value {
+/// Who checks uploads.
+pub fn checkers(checkers: &Checkers) -> Value {
+    json!({ "required": checkers.required, "organizations": names(&checkers.organizations) })
+}
+
+/// MSP ids as texts.
+pub fn names(ids: &[MspId]) -> Vec<String> {
+    ids.iter().map(|id| id.as_str().to_owned()).collect()
+}
+
+/// How a modality's uploads are judged.
+pub fn admission(rule: &AdmissionConfig) -> Value {
     json!({
         "modality": rule.modality,
         "profile": rule.profile,

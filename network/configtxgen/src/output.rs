@@ -74,7 +74,10 @@ fn differences(left: &ChannelConfig, right: &ChannelConfig) -> Vec<&'static str>
 }
 
 /// Writes a whole file or none: nobody finds half a block.
-fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+///
+/// # Errors
+/// What the system says.
+pub fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         fs::create_dir_all(folder)?;
     }

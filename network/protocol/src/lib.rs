@@ -15,6 +15,7 @@ mod attestation;
 mod block;
 mod chaincode;
 mod config;
+mod config_update;
 mod consensus;
 mod custody;
 mod delivery;
@@ -35,6 +36,7 @@ pub use config::{
     BatchConfig, Capability, ChannelConfig, Consenter, Endpoint, IdentityRule, OrdererConfig, Organization,
     RegisteredIdentity,
 };
+pub use config_update::{ConfigEnvelope, ConfigRead, ConfigUpdate, ConfigWrite};
 pub use consensus::{ConsensusReply, ConsensusRequest, RaftMessage, SignatureShare};
 pub use custody::{KeyDeposit, KeyRelease, KeyRequest, SealedKey};
 pub use delivery::DeliverReply;

@@ -26,6 +26,10 @@ pub const VALUE_BYTES_MAX: usize = 8 << 20;
 pub const RWSET_BYTES_MAX: usize = 12 << 20;
 /// The channel's configuration, encoded.
 pub const CONFIG_BYTES_MAX: usize = 8 << 20;
+/// One update of the configuration with its signatures: with the configuration it leads to it fits into one envelope.
+pub const CONFIG_UPDATE_BYTES_MAX: usize = 4 << 20;
+/// Elements that one update reads or writes, each: a consortium's whole configuration.
+pub const CONFIG_ELEMENTS_MAX: usize = 10_000;
 /// One block of a UnixFS DAG (bitswap's own limit).
 pub const DAG_BLOCK_BYTES_MAX: usize = 2 << 20;
 /// One small message between nodes (custody, signature shares, votes).

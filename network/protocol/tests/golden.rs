@@ -11,9 +11,9 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use prost::Message;
 use protocol::fabric::{
-    ChaincodeAction, ChaincodeEvent, ChaincodeId, ChannelHeader, Endorsement, Envelope, Header, Payload,
-    ProposalResponsePayload, Response, SeekBehavior, SeekInfo, SeekPosition, SerializedIdentity,
-    SignatureHeader, Timestamp,
+    ChaincodeAction, ChaincodeEvent, ChaincodeId, ChannelHeader, ConfigSignature, ConfigUpdateEnvelope,
+    Endorsement, Envelope, Header, Payload, ProposalResponsePayload, Response, SeekBehavior, SeekInfo,
+    SeekPosition, SerializedIdentity, SignatureHeader, Timestamp,
 };
 use protocol::*;
 use sha2::{Digest as _, Sha256};
@@ -181,6 +181,26 @@ fn the_bytes_of_hashed_and_stored_types_are_frozen() {
     );
     check("read_write_set", &rwset().to_bytes());
     check("channel_config", &config().to_bytes());
+    let update = ConfigUpdate {
+        version: ConfigUpdate::VERSION,
+        channel: channel(),
+        sequence: 3,
+        read_set: vec![
+            ConfigRead { path: "/Channel/Application/Chaincodes/reports".into(), digest: None },
+            ConfigRead { path: "/Channel/Orderer/Batch".into(), digest: Some(Digest([6; 32])) },
+        ],
+        write_set: vec![
+            ConfigWrite { path: "/Channel/Application/Chaincodes/reports".into(), value: None },
+            ConfigWrite { path: "/Channel/Orderer/Batch".into(), value: Some(Bytes::from_static(b"v")) },
+        ],
+    };
+    check("config_update", &update.to_bytes());
+    let envelope = ConfigEnvelope {
+        version: ConfigEnvelope::VERSION,
+        config: config().to_bytes().into(),
+        last_update: Bytes::from_static(b"envelope"),
+    };
+    check("config_envelope", &envelope.to_bytes());
     let attestation = CommitAttestation {
         version: CommitAttestation::VERSION,
         channel: channel(),
@@ -392,4 +412,9 @@ fn the_bytes_of_fabrics_messages_are_frozen() {
         behavior: SeekBehavior::FailIfNotReady.into(),
     };
     check("fabric_seek_info", &seek.encode_to_vec());
+    let signature =
+        ConfigSignature { signature_header: Bytes::from_static(b"h"), signature: Bytes::from_static(b"s") };
+    let update =
+        ConfigUpdateEnvelope { config_update: Bytes::from_static(b"u"), signatures: vec![signature] };
+    check("fabric_config_update_envelope", &update.encode_to_vec());
 }

@@ -92,8 +92,8 @@ impl Channel {
         }
     }
 
-    fn admit(&self, envelope: &[u8]) -> Result<Admitted, Answer> {
-        admit(envelope, self.chain.bundle(), self.clocks.now_ms())
+    fn admit(&self, envelope: &Bytes) -> Result<Admitted, Answer> {
+        admit(envelope, &self.chain.bundle(), self.clocks.now_ms())
             .map_err(|rejection| (rejection.status(), rejection.to_string()))
     }
 
@@ -108,13 +108,14 @@ impl Channel {
             return Attempt::Again;
         }
         let (reply, verdict) = oneshot::channel();
-        let submission = Submission { envelope: envelope.clone(), tx_id: admitted.tx_id.clone(), reply };
+        let submission = Submission { envelope: envelope.clone(), admitted: admitted.clone(), reply };
         let answered = async {
             self.submissions.send(submission).await.ok()?;
             verdict.await.ok()
         };
         match timeout_at(deadline, answered).await {
             Ok(Some(Verdict::Ordered(_))) => Attempt::Done((Status::Success, String::new())),
+            Ok(Some(Verdict::Refused(status, reason))) => Attempt::Done((status, reason)),
             Ok(Some(Verdict::Failed(reason))) => Attempt::Done((Status::InternalServerError, reason)),
             Ok(Some(Verdict::NotLeader)) => Attempt::Again,
             Ok(None) => {

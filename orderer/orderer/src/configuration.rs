@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use configtx::{ConfigBundle, config_of_block};
 use msp::SigningIdentity;
 use node::{Layers, Problems, SettingsErrors, load_folder, load_msp};
@@ -18,6 +19,8 @@ use transport::{TlsIdentity, TrustRoots};
 
 /// The prefix of the variables, Fabric's.
 const ENV_PREFIX: &str = "ORDERER";
+/// The setting of the CAs that are believed beside the channel's.
+const ROOT_CAS: &str = "General.TLS.RootCAs";
 /// A certificate or key file.
 const PEM_BYTES_MAX: u64 = 1 << 20;
 /// A genesis block: a configuration and its header.
@@ -105,6 +108,8 @@ pub struct Settings {
     pub tls: TlsIdentity,
     /// Whom TLS believes: the files named, and the TLS CAs of the channel.
     pub roots: TrustRoots,
+    /// Those of the files named, which every configuration leaves in force.
+    pub own_roots: Vec<Bytes>,
     /// The signing identity.
     pub signer: Arc<SigningIdentity>,
     /// The block that begins the channel.
@@ -147,7 +152,8 @@ impl Passage<'_> {
         let signer = self.signer();
         let identity = self.tls();
         let genesis = self.genesis();
-        let roots = self.roots(genesis.as_ref().map(|(_, bundle)| &**bundle));
+        let own_roots = self.own_roots();
+        let roots = self.roots(own_roots.as_deref(), genesis.as_ref().map(|(_, bundle)| &**bundle));
         let (genesis, bundle) = genesis?;
         let (signer, identity) = (signer?, identity?);
         let consenter = self.consenter(&bundle, &signer, &identity)?;
@@ -158,6 +164,7 @@ impl Passage<'_> {
             ledger: self.base.join(&self.written.file_ledger.location),
             tls: identity,
             roots: roots?,
+            own_roots: own_roots?,
             signer: Arc::new(signer),
             genesis,
             bundle,
@@ -213,22 +220,20 @@ impl Passage<'_> {
         Some((block, Arc::new(bundle)))
     }
 
-    /// The files named and the TLS CAs of all organisations of the channel.
-    fn roots(&mut self, bundle: Option<&ConfigBundle>) -> Option<TrustRoots> {
-        const KEY: &str = "General.TLS.RootCAs";
+    /// The CAs in the files named.
+    fn own_roots(&mut self) -> Option<Vec<Bytes>> {
         let mut files = Vec::new();
         for path in &self.written.general.tls.root_cas {
-            files.push(self.file(KEY, path, PEM_BYTES_MAX)?);
+            files.push(self.file(ROOT_CAS, path, PEM_BYTES_MAX)?);
         }
         let fix = "name files with CA certificates, PEM";
         let named = TrustRoots::from_pem(files.iter().map(Vec::as_slice));
-        let mut roots = self.problems.check(KEY, "", named, fix)?.certificates();
-        for organization in bundle.iter().flat_map(|bundle| &bundle.config().organizations) {
-            roots.extend(organization.msp.tls_ca_certs().cloned());
-        }
-        roots.sort();
-        roots.dedup();
-        self.problems.check(KEY, "", TrustRoots::new(roots), fix)
+        Some(self.problems.check(ROOT_CAS, "", named, fix)?.certificates())
+    }
+
+    fn roots(&mut self, own: Option<&[Bytes]>, bundle: Option<&ConfigBundle>) -> Option<TrustRoots> {
+        let roots = TrustRoots::new(trusted(own?, bundle));
+        self.problems.check(ROOT_CAS, "", roots, "name files with CA certificates, PEM")
     }
 
     fn consenter(
@@ -276,6 +281,17 @@ impl Passage<'_> {
         let read = read_file(&path, limit);
         self.problems.check(key, path.display(), read, "name a readable file")
     }
+}
+
+/// The CAs of the files named, and the TLS CAs of all organisations of the channel.
+pub fn trusted(own: &[Bytes], bundle: Option<&ConfigBundle>) -> Vec<Bytes> {
+    let mut roots = own.to_vec();
+    for organization in bundle.iter().flat_map(|bundle| &bundle.config().organizations) {
+        roots.extend(organization.msp.tls_ca_certs().cloned());
+    }
+    roots.sort();
+    roots.dedup();
+    roots
 }
 
 fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>, String> {

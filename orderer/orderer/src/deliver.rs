@@ -47,7 +47,7 @@ impl Deliver {
         let name = seek::channel_name(envelope)?;
         let channel = self.channels.named(&name).map_err(|error| (error.status(), error.to_string()))?;
         let newest = *channel.chain.deliverable().borrow();
-        let seek = seek::judge(envelope, channel.chain.bundle(), newest, channel.clocks.now_ms())?;
+        let seek = seek::judge(envelope, &channel.chain.bundle(), newest, channel.clocks.now_ms())?;
         Ok((channel, seek))
     }
 }
@@ -58,12 +58,13 @@ impl Delivery for Deliver {
         request: Request<Envelope>,
     ) -> Result<Response<ResponseStream<DeliverReply>>, transport::Status> {
         let (replies, outgoing) = mpsc::channel(BUFFER_BLOCKS);
-        let judged = self.judge(request.get_ref());
+        let envelope = request.into_inner();
+        let judged = self.judge(&envelope);
         let (mut closing, metrics) = (self.closing.clone(), Arc::clone(&self.metrics));
         tokio::spawn(async move {
             let (status, text) = match judged {
                 Ok((channel, seek)) => tokio::select! {
-                    status = send_blocks(&channel, &seek, &replies, &metrics) => status,
+                    status = send_blocks(&channel, (&envelope, seek), &replies, &metrics) => status,
                     _ = closing.wait_for(|closes| *closes) => {
                         (Status::ServiceUnavailable, "this orderer is shutting down".to_owned())
                     }
@@ -80,7 +81,12 @@ impl Delivery for Deliver {
 type Replies = mpsc::Sender<Result<DeliverReply, transport::Status>>;
 
 /// Sends blocks until the last one is sent or something ends it; returns the closing status.
-async fn send_blocks(channel: &Channel, seek: &Seek, replies: &Replies, metrics: &OrdererMetrics) -> Refusal {
+async fn send_blocks(
+    channel: &Channel,
+    (envelope, mut seek): (&Envelope, Seek),
+    replies: &Replies,
+    metrics: &OrdererMetrics,
+) -> Refusal {
     let mut deliverable = channel.chain.deliverable();
     let mut next = seek.start;
     loop {
@@ -96,6 +102,10 @@ async fn send_blocks(channel: &Channel, seek: &Seek, replies: &Replies, metrics:
                 () = replies.closed() => return (Status::Success, String::new()),
             }
             continue;
+        }
+        // Whoever a new configuration does not know as a reader gets no further block, nor the one that says so.
+        if let Err(refusal) = seek.follow(envelope, &channel.chain.bundle(), channel.clocks.now_ms()) {
+            return refusal;
         }
         let last = newest.min(seek.stop);
         let blocks = match read(Arc::clone(&channel.chain), next, last).await {

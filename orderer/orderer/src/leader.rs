@@ -3,7 +3,8 @@
 //! Runs on every consenter and cuts only where this one leads and has applied all that leaders before it ordered. One
 //! block is in consensus at a time, so that each header follows from the last one applied. Whoever waits is answered when
 //! its block is on the disks of a majority and applied here; when leadership ends, whoever waits for a block is told so
-//! and turns to the next leader. A transaction that waits or is in a block already is not ordered twice.
+//! and turns to the next leader. A transaction that waits or is in a block already is not ordered twice. A change of
+//! configuration holds from the next block on: what was admitted before it is judged again.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,13 +13,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use ordering::{Assembly, Batch, BlockCutter, RecentTransactions, Seal, assemble};
+use ordering::{Admitted, Batch, BlockCutter, BroadcastRejection, RecentTransactions, Seal};
+use protocol::fabric::Status;
 use protocol::{Block, BlockNumber, TxId};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::backend::{Leadership, OrderingBackend, ProposeError};
-use crate::chain::{Applied, Chain};
+use crate::chain::{Applied, Chain, InForce};
 use crate::clocks::Clocks;
+use crate::proposing::{Item, Prepared, prepare};
 
 /// Callers that wait for one transaction: a gateway and its retries, many times over.
 const REPLIES_A_TRANSACTION_MAX: usize = 64;
@@ -37,8 +40,8 @@ const NONCES_A_STEP: u64 = 1 << 18;
 pub struct Submission {
     /// The envelope.
     pub envelope: Bytes,
-    /// Its transaction.
-    pub tx_id: TxId,
+    /// What was found when it was admitted.
+    pub admitted: Admitted,
     /// Where the answer goes.
     pub reply: oneshot::Sender<Verdict>,
 }
@@ -50,6 +53,8 @@ pub enum Verdict {
     Ordered(BlockNumber),
     /// This consenter does not lead; the envelope may be given to the one that does.
     NotLeader,
+    /// The configuration that came into force before its block refuses it.
+    Refused(Status, String),
     /// It cannot be ordered here.
     Failed(String),
 }
@@ -66,14 +71,19 @@ pub struct LeaderParts {
     pub submissions: mpsc::Receiver<Submission>,
 }
 
-type Item = (TxId, Bytes);
-type Outcome = (Vec<Item>, Result<Applied, ProposeError>);
+/// What became of a batch: those that were proposed and how, and those that were refused before.
+struct Outcome {
+    items: Vec<Item>,
+    refused: Vec<(Item, BroadcastRejection)>,
+    result: Result<Applied, ProposeError>,
+}
 
 struct Leader {
     chain: Arc<Chain>,
     backend: Arc<dyn OrderingBackend>,
     clocks: Arc<Clocks>,
     leadership: watch::Receiver<Leadership>,
+    configurations: watch::Receiver<InForce>,
     cutter: BlockCutter<Item>,
     recent: RecentTransactions,
     replies: BTreeMap<TxId, Vec<oneshot::Sender<Verdict>>>,
@@ -93,6 +103,7 @@ pub async fn lead(parts: LeaderParts, mut shutdown: watch::Receiver<bool>) {
         replies: BTreeMap::new(),
         in_flight: None,
         drops: 0,
+        configurations: chain.configurations(),
         chain,
         backend,
         clocks,
@@ -149,7 +160,9 @@ impl Leader {
     }
 
     fn submitted(&mut self, submission: Submission) {
-        let Submission { envelope, tx_id, reply } = submission;
+        let Submission { envelope, admitted, reply } = submission;
+        self.adopt();
+        let tx_id = admitted.tx_id.clone();
         if !self.is_ready() {
             let _ = reply.send(Verdict::NotLeader);
             return;
@@ -169,8 +182,12 @@ impl Leader {
                     let _ = reply.send(Verdict::Failed("too many wait for this transaction".to_owned()));
                 }
                 if is_new {
-                    let bytes = envelope.len();
-                    let batches = self.cutter.push((tx_id, envelope), bytes, self.clocks.now_ms());
+                    let (bytes, now_ms) = (envelope.len(), self.clocks.now_ms());
+                    let batches = if admitted.is_config_update {
+                        self.cutter.push_alone(Item { admitted, envelope }, bytes, now_ms)
+                    } else {
+                        self.cutter.push(Item { admitted, envelope }, bytes, now_ms)
+                    };
                     self.propose(batches);
                 }
             }
@@ -190,38 +207,51 @@ impl Leader {
         })
     }
 
+    /// Cuts by the limits in force.
+    fn adopt(&mut self) {
+        if self.configurations.has_changed().unwrap_or(false) {
+            let batch = self.configurations.borrow_and_update().bundle.config().orderer.batch.clone();
+            self.cutter.set_limits(batch);
+        }
+    }
+
     fn tick(&mut self) {
+        self.adopt();
         let batches = self.cutter.tick(self.clocks.now_ms());
         self.propose(batches);
     }
 
     fn leadership_changed(&mut self) {
         if !self.is_ready() {
-            for (tx_id, _) in self.cutter.drain() {
-                self.recent.release(&tx_id);
-                self.answer(&tx_id, &Verdict::NotLeader);
-            }
+            let waiting = self.cutter.drain();
+            self.refuse(waiting, &Verdict::NotLeader);
             // What is in consensus comes back by itself, and was forgotten by the cutter.
         }
     }
 
-    fn completed(&mut self, (items, result): Outcome) {
+    fn completed(&mut self, outcome: Outcome) {
+        let Outcome { items, refused, result } = outcome;
+        self.adopt();
+        for (item, rejection) in refused {
+            self.refuse(vec![item], &Verdict::Refused(rejection.status(), rejection.to_string()));
+        }
         match result {
             Ok(Applied::Block(number)) => {
                 self.drops = 0;
-                for (tx_id, _) in items {
-                    self.recent.commit(&tx_id, number);
-                    self.answer(&tx_id, &Verdict::Ordered(number));
+                for item in items {
+                    self.recent.commit(item.tx_id(), number);
+                    self.answer(item.tx_id(), &Verdict::Ordered(number));
                 }
             }
             Ok(Applied::Dropped(reason)) if self.drops < DROPS_MAX && self.is_ready() => {
                 self.drops += 1;
                 tracing::warn!(reason, "proposed block dropped; its envelopes are proposed again");
+                let is_alone = items.iter().any(|item| item.admitted.is_config_update);
                 let sized = items.into_iter().map(|item| {
-                    let bytes = item.1.len();
+                    let bytes = item.envelope.len();
                     (item, bytes)
                 });
-                self.cutter.requeue(sized.collect(), self.clocks.now_ms());
+                self.cutter.requeue(sized.collect(), self.clocks.now_ms(), is_alone);
             }
             Ok(Applied::Dropped(_)) => {
                 self.refuse(items, &Verdict::Failed("the block was dropped".to_owned()))
@@ -237,9 +267,9 @@ impl Leader {
     }
 
     fn refuse(&mut self, items: Vec<Item>, verdict: &Verdict) {
-        for (tx_id, _) in items {
-            self.recent.release(&tx_id);
-            self.answer(&tx_id, verdict);
+        for item in items {
+            self.recent.release(item.tx_id());
+            self.answer(item.tx_id(), verdict);
         }
     }
 
@@ -266,27 +296,19 @@ impl Leader {
             let (chain, clocks) = (Arc::clone(&self.chain), Arc::clone(&self.clocks));
             let (backend, leadership) = (Arc::clone(&self.backend), self.leadership.clone());
             let future = async move {
-                let items = batch.items;
-                let block = block_of(&chain, &clocks, &items);
-                let result = match sealed(block, &leadership).await {
-                    Some(block) => backend.propose(block.to_bytes().into()).await,
-                    None => Err(ProposeError::NotLeader),
+                let Prepared { items, refused, block } = prepare(&chain, &clocks, batch.items);
+                let result = match block {
+                    None => Ok(Applied::Nothing),
+                    Some(block) => match sealed(block, &leadership).await {
+                        Some(block) => backend.propose(block.to_bytes().into()).await,
+                        None => Err(ProposeError::NotLeader),
+                    },
                 };
-                (items, result)
+                Outcome { items, refused, result }
             };
             self.in_flight = Some(future.boxed());
         }
     }
-}
-
-fn block_of(chain: &Chain, clocks: &Clocks, items: &[Item]) -> Block {
-    let facts = Assembly {
-        previous: &chain.last_header(),
-        last_config: chain.last_config(),
-        difficulty_bits: chain.bundle().config().orderer.difficulty_bits,
-        clocks_ms: &clocks.clocks_ms(),
-    };
-    assemble(&facts, items.iter().map(|(_, envelope)| envelope.clone()).collect())
 }
 
 /// The block with its proof of work, found off the reactor; `None` when leadership ends meanwhile.

@@ -16,6 +16,7 @@ mod deliver;
 mod forwarding;
 mod leader;
 mod metrics;
+mod proposing;
 mod raft;
 mod seek;
 mod sharing;

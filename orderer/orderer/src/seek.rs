@@ -32,6 +32,8 @@ pub struct Seek {
     pub waits: bool,
     /// The reader.
     pub reader: Arc<Certified>,
+    /// Sequence of the configuration under which the reader was judged.
+    pub sequence: u64,
 }
 
 /// The channel that a deliver request names.
@@ -52,6 +54,40 @@ pub fn judge(
         return Err((Status::BadRequest, text));
     }
     check_time(channel_header.timestamp.as_ref(), now_ms)?;
+    let reader = reader(envelope, &signature_header, bundle, now_ms)?;
+    let seek = SeekInfo::decode(data).map_err(|_| bad("the payload holds no SeekInfo"))?;
+    let start = position(seek.start.as_ref(), newest, "start")?;
+    let stop = position(seek.stop.as_ref(), newest, "stop")?;
+    if stop < start {
+        return Err((Status::BadRequest, format!("stop {stop} lies before start {start}")));
+    }
+    let waits = SeekBehavior::try_from(seek.behavior) == Ok(SeekBehavior::BlockUntilReady);
+    Ok(Seek { start, stop, waits, reader, sequence: bundle.config().sequence })
+}
+
+impl Seek {
+    /// Judges the reader again where another configuration is in force than before.
+    ///
+    /// # Errors
+    /// The refusal of somebody who is no reader any more.
+    pub fn follow(&mut self, envelope: &Envelope, bundle: &ConfigBundle, now_ms: u64) -> Result<(), Refusal> {
+        let sequence = bundle.config().sequence;
+        if sequence != self.sequence {
+            let (_, signature_header, _) = headers(envelope)?;
+            self.reader = reader(envelope, &signature_header, bundle, now_ms)?;
+            self.sequence = sequence;
+        }
+        Ok(())
+    }
+}
+
+/// Who asks, if that identity signed the request and is a reader of the channel.
+fn reader(
+    envelope: &Envelope,
+    signature_header: &SignatureHeader,
+    bundle: &ConfigBundle,
+    now_ms: u64,
+) -> Result<Arc<Certified>, Refusal> {
     let forbidden = |error: &dyn std::fmt::Display| (Status::Forbidden, error.to_string());
     let reader =
         bundle.msps().identify(&signature_header.creator, now_ms).map_err(|error| forbidden(&error))?;
@@ -64,14 +100,7 @@ pub fn judge(
             format!("{} does not satisfy {}: {}", reader.msp_id(), paths::READERS, verdict.explanation);
         return Err((Status::Forbidden, text));
     }
-    let seek = SeekInfo::decode(data).map_err(|_| bad("the payload holds no SeekInfo"))?;
-    let start = position(seek.start.as_ref(), newest, "start")?;
-    let stop = position(seek.stop.as_ref(), newest, "stop")?;
-    if stop < start {
-        return Err((Status::BadRequest, format!("stop {stop} lies before start {start}")));
-    }
-    let waits = SeekBehavior::try_from(seek.behavior) == Ok(SeekBehavior::BlockUntilReady);
-    Ok(Seek { start, stop, waits, reader: Arc::clone(reader.certified()) })
+    Ok(Arc::clone(reader.certified()))
 }
 
 type Headers = (ChannelHeader, SignatureHeader, bytes::Bytes);

@@ -7,6 +7,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use bytes::Bytes;
 use node::{Component, Health, Metrics, grpc_observer, health_route, metrics_route};
 use serde_json::json;
 use store::{Read as _, Store, StoreOptions};
@@ -15,7 +16,7 @@ use tokio::task::JoinSet;
 use transport::services::broadcast::AtomicBroadcastServer;
 use transport::services::consensus::ConsensusServer;
 use transport::services::delivery::DeliveryServer;
-use transport::{Server, TlsClient};
+use transport::{Server, TlsClient, TrustRoots};
 use web::WebServer;
 
 use crate::backend::OrderingBackend;
@@ -24,7 +25,7 @@ use crate::chain::{Chain, ChainParts, chain_families};
 use crate::channel::Channel;
 use crate::channels::Channels;
 use crate::clocks::{Clocks, system_clock_ms};
-use crate::configuration::Settings;
+use crate::configuration::{Settings, trusted};
 use crate::consensus_service::ConsensusService;
 use crate::consenters::{ConsenterNetwork, TlsConsenters};
 use crate::deliver::Deliver;
@@ -55,12 +56,20 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> anyh
         format!("address {host}:{port} (General.ListenAddress, ListenPort) cannot be bound")
     })?;
     let operations = settings.operations.as_deref().map(bind_operations).transpose()?;
+    trust(&settings.roots, &settings.own_roots, &chain);
 
     let tls = TlsClient::new(&settings.tls, &settings.roots);
-    let consenters = &settings.bundle.config().orderer.consenters;
+    let bundle = chain.bundle();
+    let consenters = &bundle.config().orderer.consenters;
     let consenters = Arc::new(TlsConsenters::new(consenters, settings.consenter, &tls));
     let mut tasks = JoinSet::new();
     tasks.spawn(share(Arc::clone(&chain), consenters.clone(), own_shares, ends.clone()));
+    tasks.spawn(trust_always(
+        settings.roots.clone(),
+        settings.own_roots.clone(),
+        Arc::clone(&chain),
+        ends.clone(),
+    ));
     let channel = begin(chain, consenters.clone(), &mut tasks, ends.clone()).await?;
     let channels = Arc::new(Channels::new([Arc::clone(&channel)]));
 
@@ -100,6 +109,33 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> anyh
     while tasks.join_next().await.is_some() {}
     tracing::info!("orderer stopped");
     Ok(())
+}
+
+/// TLS believes the organisations in force, and no others: connections of whoever left end.
+fn trust(roots: &TrustRoots, own: &[Bytes], chain: &Chain) {
+    if let Err(error) = roots.replace(trusted(own, Some(&chain.bundle()))) {
+        tracing::error!(%error, "TLS believes the organisations of before");
+    }
+}
+
+/// Keeps whom TLS believes in step with the configuration until `shutdown` turns true.
+async fn trust_always(
+    roots: TrustRoots,
+    own: Vec<Bytes>,
+    chain: Arc<Chain>,
+    mut shutdown: watch::Receiver<bool>,
+) {
+    let mut configurations = chain.configurations();
+    loop {
+        // What changed before this task ran is in force already.
+        trust(&roots, &own, &chain);
+        tokio::select! {
+            _ = shutdown.wait_for(|ends| *ends) => return,
+            changed = configurations.changed() => if changed.is_err() {
+                return;
+            },
+        }
+    }
 }
 
 type OwnShares = mpsc::Receiver<protocol::SignatureShare>;

@@ -5,7 +5,8 @@
 //! of the consenter is no matter here, since every consenter must come to the same verdict; a block from the future is
 //! refused earlier, at append, by whoever receives it ([`CLOCK_AHEAD_MS_MAX`]).
 
-use protocol::{Block, BlockHash, BlockHeader, BlockNumber, ChannelConfig, ChannelId, Digest, data_hash};
+use configtx::{ConfigBundle, NextConfig, UpdateRejection, is_config_envelope, judge_config_envelope};
+use protocol::{Block, BlockHash, BlockHeader, BlockNumber, ChannelId, Digest, data_hash};
 
 use crate::filter::{BroadcastRejection, inspect};
 
@@ -100,25 +101,49 @@ pub enum AppliedRefusal {
         /// Why.
         rejection: BroadcastRejection,
     },
+    /// The configuration in it does not follow from the one in force.
+    #[error("the configuration in block {number} is refused: {rejection}")]
+    Config {
+        /// Its number.
+        number: BlockNumber,
+        /// Why.
+        rejection: Box<UpdateRejection>,
+    },
+}
+
+impl AppliedRefusal {
+    /// Whether this release is too old for the block: then the consenter must stop, since the others go on with it.
+    #[must_use]
+    pub fn needs_newer_release(&self) -> bool {
+        matches!(self, Self::Config { rejection, .. } if rejection.needs_newer_release())
+    }
 }
 
 /// Judges `block` against the header before it and the configuration in force, which stands in block `last_config`.
+/// Returns the configuration that a configuration block puts in force.
 ///
 /// # Errors
 /// [`AppliedRefusal`] with the first rule that the block breaks.
 pub fn check_applied(
     block: &Block,
     previous: &BlockHeader,
-    config: &ChannelConfig,
+    bundle: &ConfigBundle,
     last_config: BlockNumber,
-) -> Result<(), AppliedRefusal> {
+) -> Result<Option<NextConfig>, AppliedRefusal> {
     let header = &block.header;
     let number = header.number;
+    let config = bundle.config();
     check_link(header, previous)?;
-    if header.last_config != last_config {
-        return Err(AppliedRefusal::LastConfig { number, found: header.last_config, expected: last_config });
+    // A configuration stands alone in its block, names the block itself, and is sealed without work.
+    let config_envelope = match &block.envelopes[..] {
+        [envelope] if is_config_envelope(envelope) => Some(envelope),
+        _ => None,
+    };
+    let expected = if config_envelope.is_some() { number } else { last_config };
+    if header.last_config != expected {
+        return Err(AppliedRefusal::LastConfig { number, found: header.last_config, expected });
     }
-    let difficulty_bits = config.orderer.difficulty_bits;
+    let difficulty_bits = if config_envelope.is_some() { 0 } else { config.orderer.difficulty_bits };
     if header.proof.difficulty_bits != difficulty_bits || !header.is_sealed() {
         return Err(AppliedRefusal::Proof { number, difficulty_bits });
     }
@@ -130,12 +155,20 @@ pub fn check_applied(
     if header.data_hash != expected {
         return Err(AppliedRefusal::DataHash { number, found: header.data_hash, expected });
     }
+    if let Some(envelope) = config_envelope {
+        let next = judge_config_envelope(bundle, envelope, header.timestamp_ms);
+        let refused = |rejection| AppliedRefusal::Config { number, rejection: Box::new(rejection) };
+        return next.map(Some).map_err(refused);
+    }
+    check_envelopes(block, bundle)?;
+    Ok(None)
+}
+
+fn check_envelopes(block: &Block, bundle: &ConfigBundle) -> Result<(), AppliedRefusal> {
+    let number = block.header.number;
     for (place, envelope) in block.envelopes.iter().enumerate() {
-        inspect(envelope, config).map_err(|rejection| AppliedRefusal::Envelope {
-            number,
-            place,
-            rejection,
-        })?;
+        let refused = |rejection| AppliedRefusal::Envelope { number, place, rejection };
+        inspect(envelope, bundle.config()).map_err(refused)?;
     }
     Ok(())
 }

@@ -2,7 +2,8 @@
 //!
 //! Decides over envelopes that passed the filters, in the order of their arrival. A block is cut when nothing is in
 //! flight in consensus, when the batch is full, or when the oldest envelope has waited for the channel's timeout: one
-//! client waits for no timer, many clients fill blocks (Fabric's three limits, and one rule more).
+//! client waits for no timer, many clients fill blocks (Fabric's three limits, and one rule more). An envelope that stands
+//! alone, an update of the configuration, closes the batch before it and is the next one.
 //!
 //! It never reorders, drops or repeats an envelope. Time is an argument; whoever holds the cutter wakes it at
 //! [`BlockCutter::deadline_ms`].
@@ -24,6 +25,7 @@ struct Waiting<T> {
     item: T,
     bytes: u64,
     arrived_ms: u64,
+    is_alone: bool,
 }
 
 /// Collects envelopes and cuts them into batches. `T` is the envelope with what its owner attached to it.
@@ -33,22 +35,41 @@ pub struct BlockCutter<T> {
     in_flight: usize,
     waiting: VecDeque<Waiting<T>>,
     waiting_bytes: u64,
+    /// How many of those that wait stand alone.
+    waiting_alone: usize,
 }
 
 impl<T> BlockCutter<T> {
     /// An empty cutter that lets at most `in_flight_max` blocks be in consensus at a time.
     #[must_use]
     pub fn new(limits: BatchConfig, in_flight_max: usize) -> Self {
-        let waiting = VecDeque::new();
-        Self { limits, in_flight_max: in_flight_max.max(1), in_flight: 0, waiting, waiting_bytes: 0 }
+        Self {
+            limits,
+            in_flight_max: in_flight_max.max(1),
+            in_flight: 0,
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
+            waiting_alone: 0,
+        }
     }
 
     /// Takes an envelope of `bytes` bytes; returns the batches to be proposed now.
     pub fn push(&mut self, item: T, bytes: usize, now_ms: u64) -> Vec<Batch<T>> {
+        self.wait(item, bytes, now_ms, false);
+        self.cut(now_ms)
+    }
+
+    /// Takes an envelope that shares its block with none; returns the batches to be proposed now.
+    pub fn push_alone(&mut self, item: T, bytes: usize, now_ms: u64) -> Vec<Batch<T>> {
+        self.wait(item, bytes, now_ms, true);
+        self.cut(now_ms)
+    }
+
+    fn wait(&mut self, item: T, bytes: usize, arrived_ms: u64, is_alone: bool) {
         let bytes = bytes as u64;
         self.waiting_bytes += bytes;
-        self.waiting.push_back(Waiting { item, bytes, arrived_ms: now_ms });
-        self.cut(now_ms)
+        self.waiting_alone += usize::from(is_alone);
+        self.waiting.push_back(Waiting { item, bytes, arrived_ms, is_alone });
     }
 
     /// Time has passed; returns the batches to be proposed now.
@@ -63,17 +84,20 @@ impl<T> BlockCutter<T> {
     }
 
     /// Puts envelopes whose block was dropped back to the front, in their order. Call before [`BlockCutter::completed`].
-    pub fn requeue(&mut self, items: Vec<(T, usize)>, now_ms: u64) {
+    /// `is_alone` says of a single one that it shares its block with none.
+    pub fn requeue(&mut self, items: Vec<(T, usize)>, now_ms: u64, is_alone: bool) {
         for (item, bytes) in items.into_iter().rev() {
             let bytes = bytes as u64;
             self.waiting_bytes += bytes;
-            self.waiting.push_front(Waiting { item, bytes, arrived_ms: now_ms });
+            self.waiting_alone += usize::from(is_alone);
+            self.waiting.push_front(Waiting { item, bytes, arrived_ms: now_ms, is_alone });
         }
     }
 
     /// Gives up: returns all envelopes that wait. What is in flight stays so until [`BlockCutter::completed`].
     pub fn drain(&mut self) -> Vec<T> {
         self.waiting_bytes = 0;
+        self.waiting_alone = 0;
         self.waiting.drain(..).map(|waiting| waiting.item).collect()
     }
 
@@ -131,8 +155,10 @@ impl<T> BlockCutter<T> {
         }
         let is_full = self.waiting.len() as u64 >= u64::from(self.limits.max_message_count)
             || self.waiting_bytes >= u64::from(self.limits.preferred_max_bytes);
+        // What comes before one that stands alone waits for no company.
+        let is_closed = self.waiting_alone > 0;
         let has_waited = now_ms.saturating_sub(oldest.arrived_ms) >= u64::from(self.limits.timeout_ms);
-        self.in_flight == 0 || is_full || has_waited
+        self.in_flight == 0 || is_full || has_waited || is_closed
     }
 
     /// The longest prefix that keeps the limits; an envelope over the preferred bytes travels alone, as in Fabric.
@@ -141,11 +167,17 @@ impl<T> BlockCutter<T> {
         let preferred = u64::from(self.limits.preferred_max_bytes.min(self.limits.absolute_max_bytes));
         let mut batch = Batch { items: Vec::new(), bytes: 0 };
         while batch.items.len() < count_max {
-            let fits = |next: &Waiting<T>| batch.items.is_empty() || batch.bytes + next.bytes <= preferred;
+            let fits = |next: &Waiting<T>| {
+                batch.items.is_empty() || (!next.is_alone && batch.bytes + next.bytes <= preferred)
+            };
             let Some(next) = self.waiting.pop_front_if(|next| fits(next)) else { break };
             self.waiting_bytes -= next.bytes;
+            self.waiting_alone -= usize::from(next.is_alone);
             batch.bytes += next.bytes;
             batch.items.push(next.item);
+            if next.is_alone {
+                break;
+            }
         }
         batch
     }

@@ -2,15 +2,18 @@
 //!
 //! [`inspect`] judges form alone: size, decoding, channel, kind, transaction id. [`admit`] judges besides who sent it:
 //! the creator's certificate at the given time, its signature, and the channel's `/Channel/Writers` policy. A leader
-//! admits; a consenter that applies a block inspects, since peers check every creator's signature once more.
+//! admits; a consenter that applies a block inspects, since peers check every creator's signature once more. An update of
+//! the configuration is judged by `configtx`, at admission and again at each later step.
 //!
 //! Nothing here knows endorsements, versions or registered identities. The rules are those of Fabric's
 //! `msgprocessor`, with its statuses.
 
+use bytes::Bytes;
+use configtx::{UpdateRejection, next_config};
 use msp::{IdentityRejection, SignatureRejection};
 use prost::Message;
 use protocol::fabric::{ChannelHeader, Envelope, HeaderType, Payload, SignatureHeader, Status};
-use protocol::limits::ENVELOPE_BYTES_MAX;
+use protocol::limits::{CONFIG_UPDATE_BYTES_MAX, ENVELOPE_BYTES_MAX};
 use protocol::{ChannelConfig, ChannelId, MspId, TxId};
 
 /// The policy whose members may send transactions.
@@ -36,6 +39,10 @@ pub struct Admitted {
     pub size: usize,
     /// The creator's organisation.
     pub msp_id: MspId,
+    /// Whether it is an update of the configuration, which is ordered alone.
+    pub is_config_update: bool,
+    /// Sequence of the configuration under which it was admitted.
+    pub sequence: u64,
 }
 
 /// Why an envelope is not ordered.
@@ -65,13 +72,13 @@ pub enum BroadcastRejection {
         /// The channels of this node.
         served: String,
     },
-    /// A change of configuration.
-    #[error(
-        "configuration updates are not ordered in this release; start a new network with the changed configuration"
-    )]
-    ConfigUpdate,
+    /// A change of configuration that is refused.
+    #[error(transparent)]
+    ConfigUpdate(Box<UpdateRejection>),
     /// Any other kind of message.
-    #[error("header type {header_type} is not ordered; send an ENDORSER_TRANSACTION (3)")]
+    #[error(
+        "header type {header_type} is not ordered; send an ENDORSER_TRANSACTION (3), or a CONFIG_UPDATE (2) by itself"
+    )]
     HeaderType {
         /// The number in the channel header.
         header_type: i32,
@@ -111,7 +118,11 @@ impl BroadcastRejection {
             Self::TooLarge { .. } => Status::RequestEntityTooLarge,
             Self::Malformed { .. } | Self::HeaderType { .. } | Self::WrongTxId { .. } => Status::BadRequest,
             Self::UnknownChannel { .. } => Status::NotFound,
-            Self::ConfigUpdate => Status::NotImplemented,
+            Self::ConfigUpdate(rejection) if rejection.is_about_rights() => Status::Forbidden,
+            Self::ConfigUpdate(rejection) => match **rejection {
+                UpdateRejection::OtherChannel { .. } => Status::NotFound,
+                _ => Status::BadRequest,
+            },
             Self::Creator(_) | Self::Signature(_) | Self::Policy { .. } | Self::NoPolicy => Status::Forbidden,
         }
     }
@@ -137,7 +148,8 @@ pub fn channel_of(envelope: &[u8]) -> Result<String, BroadcastRejection> {
 /// # Errors
 /// [`BroadcastRejection`] with the first rule that the envelope breaks.
 pub fn inspect(envelope: &[u8], config: &ChannelConfig) -> Result<Inspected, BroadcastRejection> {
-    inspected(envelope, config).map(|(inspected, _)| inspected)
+    let tx_id = check_form(&open(envelope, config)?, config)?;
+    Ok(Inspected { tx_id, size: envelope.len() })
 }
 
 /// Judges form, creator, signature and policy at `at_ms` (milliseconds since 1970).
@@ -145,11 +157,20 @@ pub fn inspect(envelope: &[u8], config: &ChannelConfig) -> Result<Inspected, Bro
 /// # Errors
 /// [`BroadcastRejection`] with the first rule that the envelope breaks.
 pub fn admit(
-    envelope: &[u8],
+    envelope: &Bytes,
     bundle: &configtx::ConfigBundle,
     at_ms: u64,
 ) -> Result<Admitted, BroadcastRejection> {
-    let (Inspected { tx_id, size }, parts) = inspected(envelope, bundle.config())?;
+    let sequence = bundle.config().sequence;
+    let parts = open(envelope, bundle.config())?;
+    let size = envelope.len();
+    if is_config_update(&parts) {
+        let next = next_config(bundle, envelope, at_ms)
+            .map_err(|rejection| BroadcastRejection::ConfigUpdate(Box::new(rejection)))?;
+        let (tx_id, msp_id) = (next.tx_id().clone(), next.submitter().0.clone());
+        return Ok(Admitted { tx_id, size, msp_id, is_config_update: true, sequence });
+    }
+    let tx_id = check_form(&parts, bundle.config())?;
     let creator =
         bundle.identify(&parts.signature_header.creator, at_ms).map_err(BroadcastRejection::Creator)?;
     let signature = creator
@@ -161,18 +182,34 @@ pub fn admit(
         let explanation = verdict.explanation.to_string();
         return Err(BroadcastRejection::Policy { msp_id: creator.msp_id().clone(), explanation });
     }
-    Ok(Admitted { tx_id, size, msp_id: creator.msp_id().clone() })
+    let msp_id = creator.msp_id().clone();
+    Ok(Admitted { tx_id, size, msp_id, is_config_update: false, sequence })
 }
 
-fn inspected(envelope: &[u8], config: &ChannelConfig) -> Result<(Inspected, Parts), BroadcastRejection> {
+/// The parts of an envelope that is not too large. An update of the configuration has a limit of its own, since a channel
+/// whose limits are too low must still be able to raise them.
+fn open(envelope: &[u8], config: &ChannelConfig) -> Result<Parts, BroadcastRejection> {
     let limit = ENVELOPE_BYTES_MAX.min(config.orderer.batch.absolute_max_bytes as usize);
-    let parts = parse(envelope, limit)?;
+    let bytes = envelope.len();
+    if bytes <= limit {
+        return parse(envelope, limit);
+    }
+    match parse(envelope, CONFIG_UPDATE_BYTES_MAX) {
+        Ok(parts) if is_config_update(&parts) => Ok(parts),
+        _ => Err(BroadcastRejection::TooLarge { bytes, limit }),
+    }
+}
+
+fn is_config_update(parts: &Parts) -> bool {
+    parts.channel_header.r#type == i32::from(HeaderType::ConfigUpdate)
+}
+
+/// The transaction's id, if channel, kind and id are right.
+fn check_form(parts: &Parts, config: &ChannelConfig) -> Result<TxId, BroadcastRejection> {
     let header = &parts.channel_header;
     check_channel(&header.channel_id, &config.channel)?;
-    match HeaderType::try_from(header.r#type) {
-        Ok(HeaderType::EndorserTransaction) => {}
-        Ok(HeaderType::ConfigUpdate) => return Err(BroadcastRejection::ConfigUpdate),
-        _ => return Err(BroadcastRejection::HeaderType { header_type: header.r#type }),
+    if header.r#type != i32::from(HeaderType::EndorserTransaction) {
+        return Err(BroadcastRejection::HeaderType { header_type: header.r#type });
     }
     let SignatureHeader { creator, nonce } = &parts.signature_header;
     let expected = TxId::of(nonce, creator);
@@ -180,7 +217,7 @@ fn inspected(envelope: &[u8], config: &ChannelConfig) -> Result<(Inspected, Part
         let found = header.tx_id.chars().filter(|c| !c.is_control()).take(64).collect();
         return Err(BroadcastRejection::WrongTxId { found, expected });
     }
-    Ok((Inspected { tx_id: expected, size: envelope.len() }, parts))
+    Ok(expected)
 }
 
 fn check_channel(found: &str, served: &ChannelId) -> Result<(), BroadcastRejection> {

@@ -38,6 +38,8 @@ pub struct Org {
 pub struct World {
     pub orgs: Vec<Org>,
     pub config: ChannelConfig,
+    /// When certificates are made.
+    pub made_ms: u64,
 }
 
 impl World {
@@ -50,7 +52,7 @@ impl World {
     pub fn made_at(now_ms: u64, ports: &[u16]) -> Self {
         let orgs: Vec<Org> = (1..=ports.len()).map(|number| org(number, now_ms)).collect();
         let config = config(&orgs, ports);
-        Self { orgs, config }
+        Self { orgs, config, made_ms: now_ms }
     }
 
     pub fn bundle(&self) -> ConfigBundle {
@@ -79,6 +81,29 @@ impl World {
 
     pub fn envelope(&self, org: usize, number: u64) -> Bytes {
         self.envelope_with(org, number, |_, _| ())
+    }
+
+    /// An update of `before` by the administrators of these organisations, submitted by the user of the first one.
+    pub fn config_update(
+        &self,
+        before: &ChannelConfig,
+        admins: &[usize],
+        change: impl FnOnce(&mut ChannelConfig),
+    ) -> Bytes {
+        let mut after = before.clone();
+        change(&mut after);
+        let update = configtx::compute_update(before, &after).expect("something changes");
+        // Each update has an id of its own.
+        let nonce = Bytes::copy_from_slice(&Digest::of(&update.to_bytes()).0[..24]);
+        let mut pending = configtx::PendingUpdate::new(update);
+        for place in admins {
+            let org = &self.orgs[*place];
+            let admin = member(&org.msp_id, (&org.ca, &org.tls_ca, self.made_ms), "Admin", "admin");
+            pending.sign(&admin.identity, Bytes::from_static(b"nonce")).expect("signs");
+        }
+        let user = &self.orgs[0].user.identity;
+        let (_, envelope) = pending.submission(user, nonce, self.made_ms).expect("signs");
+        envelope.encode_to_vec().into()
     }
 }
 

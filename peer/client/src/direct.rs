@@ -58,11 +58,25 @@ impl Connection {
         orderer: &Endpoint,
         roots: &TrustRoots,
     ) -> Result<(), ClientError> {
+        self.broadcast_envelope(&endorsed.tx_id, endorsed.envelope.clone(), orderer, roots).await
+    }
+
+    /// Hands an envelope that its creator signed to an orderer.
+    ///
+    /// # Errors
+    /// As [`Connection::broadcast`].
+    pub(crate) async fn broadcast_envelope(
+        &self,
+        tx_id: &TxId,
+        envelope: Envelope,
+        orderer: &Endpoint,
+        roots: &TrustRoots,
+    ) -> Result<(), ClientError> {
         let dialler = self.dialler(roots);
         dialler.probe(orderer).await.map_err(Fault::Transport)?;
         let service = AtomicBroadcastClient::new(dialler.connect(orderer));
-        let call = self.call_at(orderer, Phase::Broadcast, Some(&endorsed.tx_id));
-        let answer = call.status(send(&service, endorsed.envelope.clone())).await?;
+        let call = self.call_at(orderer, Phase::Broadcast, Some(tx_id));
+        let answer = call.status(send(&service, envelope)).await?;
         let Some(BroadcastResponse { status, info }) = answer else {
             return Err(call.unusable("the stream ended without a status"));
         };

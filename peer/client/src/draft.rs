@@ -82,9 +82,7 @@ impl Proposed {
 /// Draws a nonce, reads the clock, signs.
 pub(crate) fn propose(channel: &ChannelId, draft: &Draft, signer: &dyn Signer) -> Result<Proposed, Fault> {
     let fault = |reason: String| Fault::Proposal { reason };
-    let mut nonce = [0_u8; NONCE_BYTES];
-    getrandom::fill(&mut nonce)
-        .map_err(|error| fault(format!("the system gives no random numbers: {error}")))?;
+    let nonce = draw_nonce()?;
     let proposal = ProposalDraft {
         channel: channel.clone(),
         chaincode: draft.chaincode.clone(),
@@ -103,6 +101,15 @@ pub(crate) fn propose(channel: &ChannelId, draft: &Draft, signer: &dyn Signer) -
     }
     let parsed = parse_proposal(&signed).map_err(|error| fault(error.to_string()))?;
     Ok(Proposed { signed, parsed })
+}
+
+/// Random bytes that no other transaction has.
+pub(crate) fn draw_nonce() -> Result<[u8; NONCE_BYTES], Fault> {
+    let mut nonce = [0_u8; NONCE_BYTES];
+    getrandom::fill(&mut nonce).map_err(|error| Fault::Proposal {
+        reason: format!("the system gives no random numbers: {error}"),
+    })?;
+    Ok(nonce)
 }
 
 /// Milliseconds since 1970 by this machine's clock.

@@ -4,7 +4,8 @@
 //! A [`Connection`] leads to the gateway of the own hospital's peer and signs with one user's key. [`Connection::submit`]
 //! is the whole way of a transaction. Before anything is signed, the envelope that came back is compared with what was
 //! proposed; a difference is a fault that names it, and nothing is signed or sent. [`Connection::endorse_at`] and
-//! [`Connection::broadcast`] go the same way past the gateway, for operators.
+//! [`Connection::broadcast`] go the same way past the gateway, for operators. [`Connection::update_channel`] submits a change
+//! of the channel's configuration that administrators signed.
 //!
 //! Two kinds of failure, never mixed: a [`Rejection`] is somebody's verdict on what was asked, a [`Fault`] is a matter of
 //! network, node, file or configuration. Nothing here decides who may do what, and no plaintext, key or patient appears
@@ -12,6 +13,7 @@
 
 mod calls;
 mod commit;
+mod config_update;
 mod connection;
 mod deadlines;
 mod deliver;
@@ -24,6 +26,7 @@ mod reporting;
 mod system;
 mod transactions;
 
+pub use config_update::sign_update;
 pub use connection::{Connection, ConnectionSettings};
 pub use deadlines::{Deadlines, Phase};
 pub use deliver::BlockPosition;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use configtx::{ConfigBlockError, ConfigBundle, ConfigError, config_of_block};
 use protocol::{
     Block, BlockHash, BlockHeader, BlockNumber, ChannelConfig, CommitHash, Digest, IdentityRecord,
-    IdentityStatus, Proof, TxNumber, TxValidationCode, Version, codec,
+    IdentityStatus, Proof, RegisteredIdentity, TxNumber, TxValidationCode, Version, codec,
 };
 
 use crate::validated::{Draft, HistoryWrite, StateWrite, TransactionSummary, ValidatedBlock};
@@ -101,25 +101,29 @@ fn writes(config: &ChannelConfig) -> Vec<StateWrite> {
         value: Some(config.to_bytes().into()),
         version: version(0),
     }];
-    for (number, identity) in (0..).zip(&config.first_identities) {
-        let record = IdentityRecord {
-            version: IdentityRecord::VERSION,
-            msp_id: identity.msp_id.clone(),
-            poi: identity.poi,
-            roles: identity.roles.clone(),
-            certificate: identity.certificate.clone(),
-            tls_spki: identity.tls_spki.clone(),
-            status: IdentityStatus::Active,
-            changed_at: vec![BlockNumber(0)],
-        };
-        writes.push(StateWrite {
-            namespace: IdentityRecord::NAMESPACE.to_owned(),
-            key: IdentityRecord::key(&identity.msp_id, &identity.poi),
-            value: Some(Bytes::from(codec::encode(&record))),
-            version: version(number),
-        });
-    }
+    let identities = (0..).zip(&config.first_identities);
+    writes.extend(identities.map(|(number, identity)| registration(identity, version(number))));
     // The list is sorted by MSP id and PoI, which is not the order of the keys where one MSP id begins another.
     writes.sort_by(|a, b| (&a.namespace, &a.key).cmp(&(&b.namespace, &b.key)));
     writes
+}
+
+/// The write that registers an identity.
+pub(crate) fn registration(identity: &RegisteredIdentity, version: Version) -> StateWrite {
+    let record = IdentityRecord {
+        version: IdentityRecord::VERSION,
+        msp_id: identity.msp_id.clone(),
+        poi: identity.poi,
+        roles: identity.roles.clone(),
+        certificate: identity.certificate.clone(),
+        tls_spki: identity.tls_spki.clone(),
+        status: IdentityStatus::Active,
+        changed_at: vec![version.block_number],
+    };
+    StateWrite {
+        namespace: IdentityRecord::NAMESPACE.to_owned(),
+        key: IdentityRecord::key(&identity.msp_id, &identity.poi),
+        value: Some(Bytes::from(codec::encode(&record))),
+        version,
+    }
 }

@@ -4,7 +4,7 @@
 //! [`OrderedBlock`]. [`examine`] judges each envelope by itself (form, signatures), which callers do in parallel.
 //! [`validate_block`] then goes through the transactions in order, at the state before each, and gives every one its
 //! code: [`ValidatedBlock`], the only thing that a ledger commits. The genesis block has a step of its own,
-//! [`validate_genesis`].
+//! [`validate_genesis`]. A configuration block is judged as a whole by [`check_link`].
 //!
 //! What the peers of other organisations attest of the same blocks is judged by [`concord`].
 //!
@@ -13,6 +13,7 @@
 
 mod commitment;
 mod concord;
+mod configuration;
 mod examine;
 mod genesis;
 mod identities;

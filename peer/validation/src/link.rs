@@ -3,7 +3,12 @@
 //! It runs once for each block that arrives, before anything in it is looked at. A block that fails is not the
 //! channel's: it is refused and asked for elsewhere, never committed with invalid transactions.
 
-use configtx::{BlockSignatureRejection, ConfigBundle, is_config_envelope};
+use std::sync::Arc;
+
+use configtx::{
+    BlockSignatureRejection, ConfigBundle, NextConfig, UpdateRejection, is_config_envelope,
+    judge_config_envelope,
+};
 use protocol::{
     Block, BlockHash, BlockHeader, BlockNumber, ChannelId, Digest, codec, data_hash,
     limits::BLOCK_ENVELOPES_MAX,
@@ -14,6 +19,8 @@ use protocol::{
 pub struct OrderedBlock {
     block: Block,
     hash: BlockHash,
+    /// The configuration that a configuration block puts in force.
+    config: Option<Arc<NextConfig>>,
 }
 
 impl OrderedBlock {
@@ -29,8 +36,8 @@ impl OrderedBlock {
         self.hash
     }
 
-    pub(crate) fn into_parts(self) -> (Block, BlockHash) {
-        (self.block, self.hash)
+    pub(crate) fn into_parts(self) -> (Block, BlockHash, Option<Arc<NextConfig>>) {
+        (self.block, self.hash, self.config)
     }
 }
 
@@ -137,9 +144,27 @@ pub enum BlockRejection {
         #[source]
         source: BlockSignatureRejection,
     },
+    /// The configuration in it does not follow from the one in force.
+    #[error("block {number} holds a configuration that is refused")]
+    Config {
+        /// The block.
+        number: BlockNumber,
+        /// The reason.
+        #[source]
+        source: Box<UpdateRejection>,
+    },
 }
 
-/// Checks that `block` follows `previous` under the configuration in force. Cheap rules come first, signatures last.
+impl BlockRejection {
+    /// Whether the block is the channel's next one and this release is too old for it: no other orderer has a better one.
+    #[must_use]
+    pub fn needs_newer_release(&self) -> bool {
+        matches!(self, Self::Config { source, .. } if source.needs_newer_release())
+    }
+}
+
+/// Checks that `block` follows `previous` under the configuration in force. Cheap rules come first, then signatures, then a
+/// configuration that it may hold: whatever orderers say, it is derived again from the update that was signed.
 ///
 /// # Errors
 /// [`BlockRejection`] with the first rule that the block breaks.
@@ -160,7 +185,9 @@ pub fn check_link(
             expected: expected.clone(),
         });
     }
-    check_chain(header, previous)?;
+    // A configuration stands alone and is sealed without work, so that no setting locks a channel.
+    let is_config = matches!(&block.envelopes[..], [envelope] if is_config_envelope(envelope));
+    check_chain(header, previous, is_config)?;
     let envelopes = block.envelopes.len();
     if envelopes > BLOCK_ENVELOPES_MAX {
         return Err(BlockRejection::TooManyEnvelopes { number, envelopes });
@@ -169,8 +196,6 @@ pub fn check_link(
     if header.data_hash != computed {
         return Err(BlockRejection::DataHash { number, found: header.data_hash, expected: computed });
     }
-    // A configuration stands alone and is sealed without work, so that no setting locks a channel.
-    let is_config = matches!(&block.envelopes[..], [envelope] if is_config_envelope(envelope));
     let expected = if is_config { 0 } else { bundle.config().orderer.difficulty_bits };
     if header.proof.difficulty_bits != expected {
         let found = header.proof.difficulty_bits;
@@ -182,11 +207,20 @@ pub fn check_link(
     bundle
         .verify_block_signatures(&codec::encode(header), &block.signatures)
         .map_err(|source| BlockRejection::Signatures { number, source })?;
+    let config = if is_config { Some(next_config(&block, bundle)?) } else { None };
     let hash = header.hash();
-    Ok(OrderedBlock { block, hash })
+    Ok(OrderedBlock { block, hash, config })
 }
 
-fn check_chain(header: &BlockHeader, previous: &BlockHeader) -> Result<(), BlockRejection> {
+/// The configuration that a configuration block puts in force.
+fn next_config(block: &Block, bundle: &ConfigBundle) -> Result<Arc<NextConfig>, BlockRejection> {
+    let BlockHeader { number, timestamp_ms, .. } = block.header;
+    let envelope = block.envelopes.first().cloned().unwrap_or_default();
+    let next = judge_config_envelope(bundle, &envelope, timestamp_ms);
+    next.map(Arc::new).map_err(|source| BlockRejection::Config { number, source: Box::new(source) })
+}
+
+fn check_chain(header: &BlockHeader, previous: &BlockHeader, is_config: bool) -> Result<(), BlockRejection> {
     let number = header.number;
     if number != previous.number.next() || number == previous.number {
         return Err(BlockRejection::Number { found: number, expected: previous.number.next() });
@@ -199,9 +233,10 @@ fn check_chain(header: &BlockHeader, previous: &BlockHeader) -> Result<(), Block
         let (found, previous) = (header.timestamp_ms, previous.timestamp_ms);
         return Err(BlockRejection::Time { number, found, previous });
     }
-    // No configuration changes after genesis in this release, so the block in force never changes either.
-    if header.last_config != previous.last_config {
-        let (found, expected) = (header.last_config, previous.last_config);
+    // A configuration block names itself, every other one the block that the one before it named.
+    let expected = if is_config { number } else { previous.last_config };
+    if header.last_config != expected {
+        let found = header.last_config;
         return Err(BlockRejection::LastConfig { number, found, expected });
     }
     Ok(())

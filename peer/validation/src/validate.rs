@@ -12,6 +12,7 @@ use protocol::{
 };
 
 use crate::{
+    configuration,
     examine::{Content, EndorsedTransaction, ExaminedTransaction},
     identities::{Identities, Standing},
     identity_change::{identity_entry, stamped},
@@ -41,8 +42,12 @@ pub fn validate_block(
     state: &dyn StateReader,
     previous_commit: CommitHash,
 ) -> Result<ValidatedBlock, StateFault> {
-    let (block, block_hash) = ordered.into_parts();
+    let (block, block_hash, next) = ordered.into_parts();
     assert_belongs(&examined, &block, bundle);
+    if let Some(next) = next {
+        let ordered = (block, block_hash);
+        return configuration::validate(ordered, examined, &next, state, previous_commit);
+    }
     let mut sequence = Sequence {
         bundle,
         state,
@@ -114,10 +119,10 @@ impl Sequence<'_> {
         let is_repeated = self.is_repeated(examined)?;
         match &examined.content {
             Content::Flawed(flaw) => Ok(Verdict::Flawed(flaw.clone())),
-            // The seam for updates of the configuration: alone in its block, and only by way of `configtx`.
+            // One that stands alone never comes here; in company it changes nothing.
             Content::Config => Ok(Verdict::flawed(
                 TxValidationCode::InvalidConfigTransaction,
-                "a configuration after block 0 is not processed by this release",
+                "a configuration stands alone in its block",
             )),
             Content::Transaction(_) if is_repeated => {
                 Ok(Verdict::flawed(TxValidationCode::DuplicateTxid, "the tx id stands in the ledger already"))

@@ -4,11 +4,15 @@
 mod fixture;
 
 use bytes::Bytes;
-use configtx::{config_envelope, genesis_block};
+use configtx::{compute_update, config_envelope, genesis_block};
 use fixture::{Chain, NOW_MS, Network, Tx, namespace, sign_block, version, write};
+use msp::SigningIdentity;
+use prost::Message as _;
+use protocol::fabric::{Envelope, Payload};
 use protocol::{
-    Block, BlockHash, BlockNumber, BlockSignature, ChannelId, CommitHash, Digest, IdentityRecord,
-    NamespaceSet, TxId, TxNumber, TxValidationCode, codec, data_hash, merkle,
+    Block, BlockHash, BlockNumber, BlockSignature, Capability, ChannelConfig, ChannelId, CommitHash,
+    ConfigEnvelope, ConfigUpdate, Digest, IdentityRecord, IdentityRule, IdentityStatus, NamespaceSet, Role,
+    TxId, TxNumber, TxValidationCode, codec, data_hash, merkle,
 };
 use validation::{
     CONFIG_KEY, CONFIG_NAMESPACE, StateWrite, TransactionSummary, check_link, code_leaf, commit_hash,
@@ -20,6 +24,151 @@ type Change = fn(&mut Block);
 fn envelope(network: &Network, nonce: &str) -> Bytes {
     let set = NamespaceSet { writes: vec![write("key")], ..namespace("basic") };
     Tx::new(network, nonce, vec![set]).envelope()
+}
+
+/// An update of what application and orderers agree on.
+fn update(chain: &Chain) -> ConfigUpdate {
+    changed(chain, |config| config.reports.as_mut().expect("rules").admission[0].references[0].hash = 8)
+}
+
+fn changed(chain: &Chain, change: impl FnOnce(&mut ChannelConfig)) -> ConfigUpdate {
+    let mut after = chain.bundle.config().clone();
+    change(&mut after);
+    compute_update(chain.bundle.config(), &after).expect("something changes")
+}
+
+fn admins(network: &Network) -> [&SigningIdentity; 2] {
+    [network.identity("HospitalA", "admin"), network.identity("HospitalB", "admin")]
+}
+
+#[test]
+fn a_configuration_block_writes_the_configuration_and_the_blocks_behind_it_name_it() {
+    let network = Network::new();
+    let mut chain = Chain::new(&network);
+    let plain = chain.validate(&network, vec![envelope(&network, "1")]).expect("readable");
+    chain.commit(&plain);
+    let content = chain.config_envelope(&update(&chain), &admins(&network));
+    let block = chain.validate(&network, vec![content.clone()]).expect("readable");
+    assert_eq!(block.codes(), [TxValidationCode::Valid]);
+    let config = block.config().expect("a configuration").clone();
+    assert_eq!(config.sequence, 1);
+    assert_eq!(block.block().header.last_config, BlockNumber(2));
+    let [write] = block.writes() else { panic!("one write: {:?}", block.writes()) };
+    assert_eq!((write.namespace.as_str(), write.key.as_str()), (CONFIG_NAMESPACE, CONFIG_KEY));
+    assert_eq!((write.value.as_deref(), write.version), (Some(&config.to_bytes()[..]), version(2, 0)));
+    let summary = &block.transactions()[0];
+    assert_eq!(summary.tx_id, summary.claimed_tx_id, "its submitter waits for it by its id");
+    assert_eq!(summary.creator.as_ref().map(|creator| creator.msp_id.as_str()), Some("HospitalA"));
+    chain.commit(&block);
+    let behind = chain.validate(&network, vec![envelope(&network, "2")]).expect("readable");
+    assert_eq!(behind.block().header.last_config, BlockNumber(2));
+    assert_eq!(behind.codes(), [TxValidationCode::Valid]);
+    chain.commit(&behind);
+    let mut old = chain.next_block(&network, vec![envelope(&network, "3")]);
+    old.header.last_config = BlockNumber(0);
+    old.signatures = sign_block(&network, &old.header);
+    let rejection = check_link(old, &chain.last, &chain.bundle).expect_err("the configuration before");
+    assert!(
+        rejection.to_string().contains("names block 0 as its configuration; 2 is in force"),
+        "{rejection}"
+    );
+    let again = chain.next_block(&network, vec![content]);
+    let rejection = check_link(again, &chain.last, &chain.bundle).expect_err("the old update");
+    let source = std::error::Error::source(&rejection).expect("a reason").to_string();
+    assert!(source.contains("sequence 0, and 1 is in force"), "{source}");
+}
+
+#[test]
+fn a_configuration_that_orderers_made_up_is_no_block_of_the_channel() {
+    let network = Network::new();
+    let chain = Chain::new(&network);
+    let mut taken_over = network.config.clone();
+    taken_over.sequence = 1;
+    taken_over.identities = IdentityRule::Open;
+    let rows = [
+        ("the genesis form", config_envelope(&taken_over)),
+        ("its own configuration again", config_envelope(&network.config)),
+    ];
+    for (name, envelope) in rows {
+        let block = chain.next_block(&network, vec![envelope]);
+        let rejection = check_link(block, &chain.last, &chain.bundle).expect_err(name);
+        assert!(
+            rejection.to_string().contains("holds a configuration that is refused"),
+            "{name}: {rejection}"
+        );
+        assert!(!rejection.needs_newer_release(), "{name}");
+    }
+}
+
+#[test]
+fn a_configuration_of_a_later_release_stops_the_peer_and_is_no_invalid_block() {
+    let network = Network::new();
+    let chain = Chain::new(&network);
+    let update = changed(&chain, |config| config.capabilities.push(Capability("V3_0".into())));
+    let mut pending = configtx::PendingUpdate::new(update);
+    for hospital in fixture::HOSPITALS {
+        pending.sign(network.identity(hospital, "admin"), Bytes::from_static(b"nonce")).expect("signs");
+    }
+    let nonce = Bytes::from_static(b"twenty-four bytes of it.");
+    let (_, submitted) = pending.submission(admins(&network)[0], nonce, NOW_MS).expect("signs");
+    // No release writes the envelope of a configuration that it does not know, so it is put together here.
+    let content = ConfigEnvelope {
+        version: ConfigEnvelope::VERSION,
+        config: Bytes::from_static(b"whatever it says"),
+        last_update: submitted.encode_to_vec().into(),
+    };
+    let mut envelope = Envelope::decode(config_envelope(&network.config)).expect("an envelope");
+    let mut payload = Payload::decode(envelope.payload).expect("a payload");
+    payload.data = content.to_bytes().into();
+    envelope.payload = payload.encode_to_vec().into();
+    let block = chain.next_block(&network, vec![envelope.encode_to_vec().into()]);
+    let rejection = check_link(block, &chain.last, &chain.bundle).expect_err("too new");
+    assert!(rejection.needs_newer_release());
+    let source = std::error::Error::source(&rejection).expect("a reason").to_string();
+    assert!(source.contains("install release 3.0"), "{source}");
+}
+
+#[test]
+fn a_joining_organisation_is_registered_and_nobody_comes_back_by_joining_again() {
+    let network = Network::new();
+    let mut chain = Chain::new(&network);
+    let fourth = fixture::network::Org::new("HospitalD", &[("peer0", "peer"), ("admin", "admin")]);
+    let member = fixture::network::registered(&fourth.identities["peer0"], Role::Peer);
+    let key = IdentityRecord::key(&member.msp_id, &member.poi);
+    let join = |config: &mut ChannelConfig| {
+        let mut organization = config.organizations[0].clone();
+        organization.msp = fourth.msp_config();
+        config.organizations.push(organization);
+        config.first_identities = vec![member.clone()];
+        *config = configtx::in_canonical_order(config.clone());
+    };
+    let leave = |config: &mut ChannelConfig| {
+        config.organizations.retain(|organization| organization.msp.msp_id.as_str() != "HospitalD");
+    };
+    let state_key = (IdentityRecord::NAMESPACE.to_owned(), key.clone());
+    let joined = changed(&chain, join);
+    let block = chain.config_envelope(&joined, &admins(&network));
+    let block = chain.validate(&network, vec![block]).expect("readable");
+    assert!(block.writes().is_sorted_by(|a, b| (&a.namespace, &a.key) < (&b.namespace, &b.key)));
+    assert_eq!(block.writes().iter().filter(|write| write.key == key).count(), 1);
+    chain.commit(&block);
+    let record = |chain: &Chain| -> IdentityRecord {
+        codec::decode_canonical(&chain.state.keys[&state_key].0, 1 << 16).expect("a record")
+    };
+    assert_eq!(
+        (record(&chain).status, record(&chain).changed_at),
+        (IdentityStatus::Active, vec![BlockNumber(1)])
+    );
+    chain.state.set_status(&fourth.identities["peer0"], Some(IdentityStatus::Revoked));
+    let three = [admins(&network)[0], admins(&network)[1], network.identity("HospitalC", "admin")];
+    for change in [&leave as &dyn Fn(&mut ChannelConfig), &join] {
+        let update = changed(&chain, change);
+        let block = chain.config_envelope(&update, &three);
+        let block = chain.validate(&network, vec![block]).expect("readable");
+        assert_eq!(block.writes().len(), 1, "the configuration alone");
+        chain.commit(&block);
+    }
+    assert_eq!(record(&chain).status, IdentityStatus::Revoked);
 }
 
 #[test]
@@ -105,8 +254,15 @@ fn a_block_is_sealed_at_the_channels_difficulty() {
     let free = chain.next_block(&network, vec![envelope(&network, "1")]);
     let rejection = check_link(free, &chain.last, &chain.bundle).expect_err("no difficulty");
     assert!(rejection.to_string().contains("the channel demands 6"), "{rejection}");
-    let config = chain.next_block(&network, vec![config_envelope(&network.config)]);
-    assert!(check_link(config, &chain.last, &chain.bundle).is_ok(), "a configuration is sealed without work");
+    let config = chain.next_block(&network, vec![chain.config_envelope(&update(&chain), &admins(&network))]);
+    assert!(
+        check_link(config.clone(), &chain.last, &chain.bundle).is_ok(),
+        "a configuration is sealed without work"
+    );
+    let mut worked = config;
+    worked.header.proof.difficulty_bits = 6;
+    let rejection = check_link(sealed(&worked, 0), &chain.last, &chain.bundle).expect_err("with work");
+    assert!(rejection.to_string().contains("the channel demands 0"), "{rejection}");
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! stops, and asserts what people see: bytes, exit codes, messages. Nothing waits for a fixed time: conditions have
 //! deadlines. One integration test binary holds all of them, so that it is linked once.
 
+mod changing;
 mod doctor;
 mod heights;
 mod images;
@@ -13,6 +14,7 @@ mod searching;
 mod stage;
 mod steps;
 
+pub use changing::{ChannelUpdate, same_config_block};
 pub use doctor::{Doctor, endpoint, signer, tls_identity};
 pub use heights::{ChannelHeight, channel_height, same_heights, wait_for_same_heights};
 pub use images::{BombIn, Image, png_claiming, png_with_bomb};

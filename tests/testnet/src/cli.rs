@@ -1,7 +1,7 @@
 //! The command line `peer`, run as a user of a hospital.
 
 use std::path::PathBuf;
-use std::process::Output;
+use std::process::{Command, Output};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -12,6 +12,7 @@ use crate::hospital::Hospital;
 #[derive(Clone, Debug)]
 pub struct User {
     pub(crate) hospital: Hospital,
+    pub(crate) msp_id: String,
     pub(crate) msp: PathBuf,
     pub(crate) tls: PathBuf,
     pub(crate) root: PathBuf,
@@ -135,7 +136,7 @@ impl User {
         let path = |path: PathBuf| path.display().to_string();
         vec![
             ("CORE_PEER_ADDRESS", self.address.clone()),
-            ("CORE_PEER_LOCALMSPID", self.hospital.msp_id()),
+            ("CORE_PEER_LOCALMSPID", self.msp_id.clone()),
             ("CORE_PEER_MSPCONFIGPATH", path(self.msp_folder())),
             ("CORE_PEER_TLS_ENABLED", "true".to_owned()),
             ("CORE_PEER_TLS_ROOTCERT_FILE", path(self.root.clone())),
@@ -150,9 +151,14 @@ impl User {
     /// # Errors
     /// Where it does not start. Its own failure is in the output's exit code.
     pub fn peer(&self, args: &[&str]) -> Result<CliOutput> {
-        let output = command("peer")?.args(args).envs(self.environment()).output()?;
-        Ok(of(&output))
+        run(command("peer")?.args(args).envs(self.environment()))
     }
+}
+
+/// Runs a tool to its end.
+pub(crate) fn run(command: &mut Command) -> Result<CliOutput> {
+    let output = command.output().with_context(|| format!("{command:?} does not start"))?;
+    Ok(of(&output))
 }
 
 fn of(output: &Output) -> CliOutput {

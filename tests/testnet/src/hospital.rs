@@ -1,4 +1,4 @@
-//! The three hospitals of a test network.
+//! The three hospitals of a test network, and one that may join.
 
 /// A hospital: an organisation with a peer, and an orderer of its own organisation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -9,19 +9,22 @@ pub enum Hospital {
     B,
     /// Hospital C.
     C,
+    /// Hospital D, which is no member at first and has no orderer.
+    D,
 }
 
 impl Hospital {
-    /// All three.
+    /// The three that a channel begins with.
     pub const ALL: [Self; 3] = [Self::A, Self::B, Self::C];
 
-    /// `a`, `b` or `c`.
+    /// `a`, `b`, `c` or `d`.
     #[must_use]
     pub const fn letter(self) -> &'static str {
         match self {
             Self::A => "a",
             Self::B => "b",
             Self::C => "c",
+            Self::D => "d",
         }
     }
 

@@ -16,11 +16,17 @@ use crate::network::{NetworkOptions, Ports};
 /// # Errors
 /// Where it fails, with what it said.
 pub fn make_crypto(folder: &Path) -> Result<()> {
-    make_crypto_of(folder, "ecdsa", 2)
+    make_crypto_of(folder, &Hospital::ALL, "ecdsa", 2)
 }
 
-/// As [`make_crypto`], with signing keys of that kind and so many doctors each; what is there already stays.
-pub(crate) fn make_crypto_of(folder: &Path, algorithm: &str, doctors: usize) -> Result<()> {
+/// As [`make_crypto`], for these hospitals with signing keys of that kind and so many doctors each; what is there already
+/// stays.
+pub(crate) fn make_crypto_of(
+    folder: &Path,
+    hospitals: &[Hospital],
+    algorithm: &str,
+    doctors: usize,
+) -> Result<()> {
     let mut text = String::from("OrdererOrgs:\n");
     for hospital in Hospital::ALL {
         write!(
@@ -31,7 +37,7 @@ pub(crate) fn make_crypto_of(folder: &Path, algorithm: &str, doctors: usize) -> 
         )?;
     }
     text.push_str("PeerOrgs:\n");
-    for hospital in Hospital::ALL {
+    for hospital in hospitals {
         write!(
             text,
             "  - Name: {}\n    Domain: {}\n    EnableNodeOUs: true\n    PublicKeyAlgorithm: {algorithm}\n    Template:\n      Count: 1\n      SANS: [localhost, 127.0.0.1]\n    Users:\n      Count: {doctors}\n",
@@ -48,21 +54,31 @@ pub(crate) fn make_crypto_of(folder: &Path, algorithm: &str, doctors: usize) -> 
 /// Runs `configtxgen` for the channel.
 pub(crate) fn make_genesis(folder: &Path, ports: &Ports, options: &NetworkOptions) -> Result<()> {
     let config = folder.join("consortium.yaml");
-    fs::write(&config, consortium(ports, options)?)?;
+    let hospitals: Vec<Hospital> = Hospital::ALL.into_iter().take(options.hospitals).collect();
+    describe(&config, ports, options, &hospitals)?;
     let mut command = binaries::command("configtxgen")?;
     command.args(["--profile", "Test", "--channel-id", &options.channel, "--config"]).arg(config);
     run(command.arg("--output-block").arg(folder.join("genesis.block")))
 }
 
-fn consortium(ports: &Ports, options: &NetworkOptions) -> Result<String> {
-    let hospitals = || Hospital::ALL.into_iter().take(options.hospitals);
+/// Writes the file that describes the consortium with these hospitals.
+pub(crate) fn describe(
+    file: &Path,
+    ports: &Ports,
+    options: &NetworkOptions,
+    hospitals: &[Hospital],
+) -> Result<()> {
+    Ok(fs::write(file, consortium(ports, options, hospitals)?)?)
+}
+
+fn consortium(ports: &Ports, options: &NetworkOptions, hospitals: &[Hospital]) -> Result<String> {
     let mut text = String::from("Organizations:\n");
-    for hospital in hospitals() {
+    for hospital in hospitals {
         let (msp, domain) = (hospital.msp_id(), hospital.domain());
         write!(
             text,
             "  - Name: {msp}\n    ID: {msp}\n    MSPDir: crypto/peerOrganizations/{domain}/msp\n    KemFile: crypto/peerOrganizations/{domain}/kem/public.pem\n    Peers: [\"localhost:{}\"]\n",
-            ports.peer(hospital)
+            ports.peer(*hospital)
         )?;
     }
     for hospital in Hospital::ALL {
@@ -99,7 +115,7 @@ fn consortium(ports: &Ports, options: &NetworkOptions) -> Result<String> {
     if let Some(policy) = &options.asset_policy {
         writeln!(text, "        Policy: \"{policy}\"")?;
     }
-    let checkers: Vec<String> = hospitals().map(Hospital::msp_id).collect();
+    let checkers: Vec<String> = hospitals.iter().map(|hospital| hospital.msp_id()).collect();
     write!(
         text,
         "    Identities: registered\n    Reports:\n      Checkers:\n        Required: {}\n        Organizations: [{}]\n",

@@ -12,9 +12,9 @@ use transport::{TlsIdentity, TrustRoots};
 use web::HttpsClient;
 
 use crate::binaries;
-use crate::cli::User;
+use crate::cli::{CliOutput, User, run as run_tool};
 use crate::hospital::Hospital;
-use crate::material::{make_crypto, make_crypto_of, make_genesis};
+use crate::material::{describe, make_crypto, make_crypto_of, make_genesis};
 use crate::process::NodeProcess;
 
 /// Time in which a node answers after its start, on a busy machine.
@@ -102,7 +102,7 @@ impl Ports {
         let listeners = [Listener::Peer, Listener::PeerHealth, Listener::Orderer, Listener::OrdererHealth];
         let mut held = Vec::new();
         let mut ports = BTreeMap::new();
-        for hospital in Hospital::ALL {
+        for hospital in Hospital::ALL.into_iter().chain([Hospital::D]) {
             for listener in listeners {
                 let socket = TcpListener::bind("127.0.0.1:0")?;
                 ports.insert((hospital, listener), socket.local_addr()?.port());
@@ -150,7 +150,7 @@ impl Network {
             folder.disable_cleanup(true);
         }
         let ports = Ports::draw()?;
-        make_crypto_of(folder.path(), options.public_key_algorithm, 2)?;
+        make_crypto_of(folder.path(), &Hospital::ALL, options.public_key_algorithm, 2)?;
         make_genesis(folder.path(), &ports, &options)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let mut network =
@@ -184,6 +184,33 @@ impl Network {
         let genesis = self.path("genesis.block").display().to_string();
         self.admin(hospital).peer(&["channel", "join", "-b", &genesis])?.expect_code(0)?;
         Ok(())
+    }
+
+    /// Makes the material of hospital D beside that of the others.
+    ///
+    /// # Errors
+    /// Where `cryptogen` fails.
+    pub fn make_fourth_hospital(&self) -> Result<()> {
+        let hospitals: Vec<Hospital> = Hospital::ALL.into_iter().chain([Hospital::D]).collect();
+        make_crypto_of(self.folder.path(), &hospitals, self.options.public_key_algorithm, 2)
+    }
+
+    /// Writes a file that describes the consortium with these hospitals and options, for `configtxgen`.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn describe(&self, name: &str, options: &NetworkOptions, hospitals: &[Hospital]) -> Result<PathBuf> {
+        let file = self.path(name);
+        describe(&file, &self.ports, options, hospitals)?;
+        Ok(file)
+    }
+
+    /// Runs `configtxgen` in the network's folder.
+    ///
+    /// # Errors
+    /// Where it does not start. Its own failure is in the output's exit code.
+    pub fn configtxgen(&self, args: &[&str]) -> Result<CliOutput> {
+        run_tool(binaries::command("configtxgen")?.args(args).current_dir(self.folder.path()))
     }
 
     /// A path in the network's folder.
@@ -221,8 +248,17 @@ impl Network {
     /// # Errors
     /// Where the material cannot be made.
     pub fn new_doctor(&self, hospital: Hospital) -> Result<User> {
-        make_crypto_of(self.folder.path(), self.options.public_key_algorithm, 3)?;
+        make_crypto_of(self.folder.path(), &Hospital::ALL, self.options.public_key_algorithm, 3)?;
         Ok(self.user(hospital, "User3"))
+    }
+
+    /// The administrator of a hospital's orderer: signs, and has no peer.
+    #[must_use]
+    pub fn orderer_admin(&self, hospital: Hospital) -> User {
+        let organization = self.path("crypto/ordererOrganizations").join(hospital.orderer_domain());
+        let folder = organization.join(format!("users/Admin@{}", hospital.orderer_domain()));
+        let (msp, tls) = (folder.join("msp"), folder.join("tls"));
+        User { msp, tls, msp_id: hospital.orderer_msp_id(), ..self.admin(hospital) }
     }
 
     fn user(&self, hospital: Hospital, name: &str) -> User {
@@ -248,6 +284,7 @@ impl Network {
         let folder = organization.join(format!("users/{name}@{}", hospital.domain()));
         User {
             hospital,
+            msp_id: hospital.msp_id(),
             msp: folder.join("msp"),
             tls: folder.join("tls"),
             root: self.peer_root(hospital),

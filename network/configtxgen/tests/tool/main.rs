@@ -242,10 +242,103 @@ fn what_is_no_block_is_refused() {
 }
 
 #[test]
+fn an_edited_file_gives_the_update_and_says_who_must_sign_it() {
+    let place = Place::new(SAMPLE);
+    assert!(place.make(&[]).status.success());
+    let edited = SAMPLE
+        .replace("MaxMessageCount: 500", "MaxMessageCount: 50")
+        .replace("Custodians: [HospitalCMSP]", "Custodians: []")
+        .replace("peer0.hospital-b.example.com:7051", "peer0.hospital-b.example.com:7052")
+        .replace("Version: \"1.0\"\n    Identities", "Version: \"1.1\"\n    Identities");
+    write(&place.path("edited.yaml"), &edited);
+    let base = ["--compute-update", "--original", "reports.block", "--output", "update.pb"];
+    let compute = |arguments: &[&str]| place.run(&[&base[..], arguments].concat());
+
+    let same = compute(&["--config", "consortium.yaml"]);
+    assert_eq!(same.status.code(), Some(1));
+    assert!(stderr(&same).contains("no update"), "{}", stderr(&same));
+
+    let made = compute(&["--updated", "edited.yaml", "--channel-id", "reports"]);
+    assert!(made.status.success(), "{}", stderr(&made));
+    for part in [
+        "update.pb: written, from sequence 0",
+        "/Channel/Orderer/Admins must agree (such as HospitalAOrdererMSP.admin and HospitalBOrdererMSP.admin)",
+        "/Channel/Application/Admins must agree (such as HospitalAMSP.admin and HospitalBMSP.admin)",
+        "/Channel/Organizations/HospitalBMSP/Admins must agree (such as HospitalBMSP.admin)",
+        "/Channel/Application/Chaincodes/asset-transfer",
+        "/Channel/Application/Reports/Custodians",
+    ] {
+        assert!(stdout(&made).contains(part), "{part} is missing in\n{}", stdout(&made));
+    }
+    let shown = place.run(&["--inspect-update", "update.pb"]);
+    let shown: Value = serde_json::from_str(&stdout(&shown)).unwrap();
+    assert_eq!((&shown["channel"], &shown["sequence"]), (&"reports".into(), &0.into()));
+    assert_eq!(shown["signed_by"], serde_json::json!([]));
+    let writes: Vec<(&str, &Value)> = (shown["write_set"].as_array().unwrap().iter())
+        .map(|write| (write["path"].as_str().unwrap(), write))
+        .collect();
+    let write_of =
+        |path: &str| writes.iter().find(|(known, _)| *known == path).map(|(_, write)| *write).unwrap();
+    assert_eq!(write_of("/Channel/Orderer/Batch")["value"]["max_message_count"], 50);
+    assert_eq!(write_of("/Channel/Application/Reports/Custodians")["removed"], true);
+    let chaincode = &write_of("/Channel/Application/Chaincodes/asset-transfer")["value"];
+    assert_eq!((&chaincode["version"], &chaincode["sequence"]), (&"1.1".into(), &2.into()));
+    let peers = &write_of("/Channel/Organizations/HospitalBMSP/Peers")["value"];
+    assert_eq!(peers, &serde_json::json!(["peer0.hospital-b.example.com:7052"]));
+    assert_eq!(writes.len(), 4, "{writes:?}");
+
+    assert!(stdout(&compute(&["--config", "edited.yaml"])).contains("update.pb: unchanged"));
+    write(&place.path("edited.yaml"), &edited.replace("MaxMessageCount: 50", "MaxMessageCount: 60"));
+    let other = compute(&["--config", "edited.yaml"]);
+    assert_eq!(other.status.code(), Some(1));
+    assert!(stderr(&other).contains("holds something else; kept"), "{}", stderr(&other));
+    assert!(compute(&["--config", "edited.yaml", "--force"]).status.success());
+}
+
+#[test]
+fn what_no_signature_could_change_is_refused_before_anybody_is_asked() {
+    let place = Place::new(SAMPLE);
+    assert!(place.make(&[]).status.success());
+    let consenter = "orderer0.ordering.hospital-c.example.com\n          Port: 7050";
+    assert!(SAMPLE.contains(consenter));
+    let rows: [(&str, String, &[&str], &str); 4] = [
+        (
+            "a consenter elsewhere",
+            SAMPLE.replace(consenter, &consenter.replace("7050", "7059")),
+            &[],
+            "/Channel/Orderer/Consenters: the consenters of a channel are those of its first block",
+        ),
+        ("a rule broken", SAMPLE.replace("Required: 2", "Required: 9"), &[], "checkers.required: found 9"),
+        (
+            "another channel",
+            SAMPLE.replace("MaxMessageCount: 500", "MaxMessageCount: 50"),
+            &["--channel-id", "other"],
+            "is of channel reports, and --channel-id names other",
+        ),
+        ("no original", SAMPLE.to_owned(), &["--original", "consortium.yaml"], "is no block"),
+    ];
+    for (name, text, arguments, expected) in rows {
+        write(&place.path("edited.yaml"), &text);
+        let original = ["--original", "reports.block"];
+        let original: &[&str] = if arguments.contains(&"--original") { &[] } else { &original };
+        let base = ["--compute-update", "--config", "edited.yaml", "--output", "update.pb"];
+        let output = place.run(&[&base[..], original, arguments].concat());
+        assert_eq!(output.status.code(), Some(1), "{name}: {}", stderr(&output));
+        assert!(stderr(&output).contains(expected), "{name}: {}", stderr(&output));
+        assert!(!place.path("update.pb").exists(), "{name}: nothing is written");
+    }
+    let output = place.run(&["--inspect-update", "consortium.yaml"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("the configuration update is malformed"), "{}", stderr(&output));
+}
+
+#[test]
 fn a_wrong_command_line_is_told_from_a_rejection() {
     let place = Place::new(SAMPLE);
-    let rows: [(&[&str], i32, &str); 6] = [
+    let rows: [(&[&str], i32, &str); 8] = [
         (&[], 64, "--output-block"),
+        (&["--compute-update", "--output", "u"], 64, "--original"),
+        (&["--inspect-update", "u", "--force"], 64, "cannot be used with"),
         (&["--output-block", "b"], 64, "--channel-id"),
         (&["--inspect-block", "b", "--output-block", "c"], 64, "cannot be used with"),
         (&["--channel-id", "Reports", "--output-block", "b"], 1, "--channel-id"),

@@ -5,6 +5,7 @@
 //! itself are ever encoded.
 
 mod common;
+mod configtx;
 mod gateway;
 mod orderer;
 mod peer;
@@ -16,6 +17,7 @@ pub use common::{
     Any, ChannelHeader, Envelope, Header, HeaderType, Payload, RpcStatus, SerializedIdentity,
     SignatureHeader, Status, Timestamp,
 };
+pub use configtx::{ConfigSignature, ConfigUpdateEnvelope};
 pub use gateway::{
     ChaincodeEventsRequest, ChaincodeEventsResponse, CommitStatusRequest, CommitStatusResponse,
     EndorseRequest, EndorseResponse, ErrorDetail, EvaluateRequest, EvaluateResponse,

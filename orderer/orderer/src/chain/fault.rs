@@ -45,8 +45,24 @@ pub enum ChainFault {
         /// The hash of the genesis file.
         expected: BlockHash,
     },
-    /// The tip's block is gone.
-    #[error("block {number}, the last one, is missing: restore the folder")]
+    /// The channel goes on with a configuration that this release does not know.
+    #[error("this consenter stops before block {number}: {reason}")]
+    Release {
+        /// The configuration block.
+        number: BlockNumber,
+        /// Which release is needed.
+        reason: String,
+    },
+    /// The configuration in force cannot be used.
+    #[error("the configuration in block {number} cannot be used: {reason}")]
+    Configuration {
+        /// Its block.
+        number: BlockNumber,
+        /// Why.
+        reason: String,
+    },
+    /// The tip's block, or that of the configuration in force, is gone.
+    #[error("block {number}, which the chain needs, is missing: restore the folder")]
     NoTip {
         /// Its number.
         number: BlockNumber,

@@ -3,22 +3,24 @@
 //! A block enters when consensus applies it. It is judged, stored and signed in one synced batch together with the place
 //! in the log, so that a crash leaves all of it or nothing. A refused block is not stored: every consenter refuses it
 //! alike, since the verdict depends on the chain and the configuration only. A block may be delivered when a majority of
-//! the consenters has signed it and all blocks before it.
+//! the consenters has signed it and all blocks before it. A configuration block is judged like any other, and the blocks
+//! behind it by the configuration that it holds, at the same place of the log on every consenter.
 //!
 //! Everything here is synchronous; whoever calls from an async task uses a thread that may block. Consensus, sockets and
 //! clocks are unknown here.
 
 mod families;
 mod fault;
+mod judging;
 mod reading;
 mod shares;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use configtx::ConfigBundle;
+use configtx::{ConfigBundle, NextConfig};
 use msp::Signer;
-use ordering::{ConsenterKeys, SignatureCollector, check_applied, inspect};
+use ordering::{ConsenterKeys, SignatureCollector, inspect};
 use protocol::{Block, BlockHeader, BlockNumber, BlockSignature, ChannelId, SignatureShare, TxNumber};
 use serde::{Deserialize, Serialize};
 use store::{Batch, BlockStore, Durability, IndexedTransaction, KeyRange, Order, Read, StagedBlock, Store};
@@ -26,8 +28,10 @@ use tokio::sync::{mpsc, watch};
 
 pub use families::chain_families;
 pub use fault::ChainFault;
+pub use judging::InForce;
 
 use families::{SIGNATURES, signature_key, signatures_of};
+use judging::{Judged, config_in_force, judge};
 use shares::Shares;
 
 /// Own signatures that wait to be sent; what does not fit is asked for by those who miss it.
@@ -52,7 +56,7 @@ pub struct ChainParts {
     pub store: Store,
     /// The block that begins the channel.
     pub genesis: Block,
-    /// Its configuration.
+    /// Its configuration; a later one is found in the store.
     pub bundle: Arc<ConfigBundle>,
     /// The consenter's signing identity.
     pub signer: Arc<dyn Signer>,
@@ -62,9 +66,11 @@ pub struct ChainParts {
 
 /// The chain of one channel.
 pub struct Chain {
+    channel: ChannelId,
     store: Store,
     blocks: BlockStore<Store>,
-    bundle: Arc<ConfigBundle>,
+    in_force: watch::Sender<InForce>,
+    /// Of all configurations: the consenters stay the same.
     keys: ConsenterKeys,
     signer: Arc<dyn Signer>,
     consenter: u32,
@@ -84,9 +90,11 @@ impl Chain {
     /// certificate that its organisation does not vouch for.
     pub fn open(parts: ChainParts) -> Result<(Arc<Self>, mpsc::Receiver<SignatureShare>), ChainFault> {
         let ChainParts { store, genesis, bundle, signer, consenter } = parts;
-        let keys = ConsenterKeys::new(&bundle.config().orderer.consenters, bundle.msps())?;
         let blocks = BlockStore::new(store.clone());
         let last = open_blocks(&blocks, &genesis)?;
+        let in_force = config_in_force(&blocks, bundle, last.last_config)?;
+        let config = in_force.bundle.config();
+        let keys = ConsenterKeys::new(&config.orderer.consenters, in_force.bundle.msps())?;
         let deliverable = families::deliverable(&store)?;
         let (own_shares, outgoing) = mpsc::channel(OWN_SHARES_MAX);
         let chain = Self {
@@ -94,9 +102,10 @@ impl Chain {
             deliverable: watch::Sender::new(deliverable),
             shares: Mutex::new(Shares::new(deliverable)),
             last: Mutex::new(last),
+            channel: config.channel.clone(),
+            in_force: watch::Sender::new(in_force),
             store,
             blocks,
-            bundle,
             keys,
             signer,
             consenter,
@@ -108,17 +117,22 @@ impl Chain {
 
     /// The channel.
     pub fn channel(&self) -> &ChannelId {
-        &self.bundle.config().channel
+        &self.channel
     }
 
-    /// The configuration in force.
-    pub fn bundle(&self) -> &Arc<ConfigBundle> {
-        &self.bundle
+    /// The configuration in force for the next block.
+    pub fn bundle(&self) -> Arc<ConfigBundle> {
+        Arc::clone(&self.in_force.borrow().bundle)
     }
 
-    /// The block that holds the configuration in force; this release orders no other than the first.
+    /// The block that holds the configuration in force.
     pub fn last_config(&self) -> BlockNumber {
-        BlockNumber(0)
+        self.in_force.borrow().number
+    }
+
+    /// The configuration in force, live.
+    pub fn configurations(&self) -> watch::Receiver<InForce> {
+        self.in_force.subscribe()
     }
 
     /// This consenter's number.
@@ -150,25 +164,28 @@ impl Chain {
     /// the only writer of the chain.
     ///
     /// # Errors
-    /// A fault of the store or of the signing key: nothing is applied then.
+    /// A fault of the store or of the signing key, or a configuration that needs a newer release: nothing is applied then.
     pub fn apply(
         &self,
         entries: &[Option<Bytes>],
         record: impl FnOnce(&mut Batch),
     ) -> Result<Vec<Applied>, ChainFault> {
         let mut batch = Batch::new();
-        let mut last = self.last_header();
+        let (mut last, mut in_force) = (self.last_header(), self.in_force.borrow().clone());
         let (mut results, mut signed) = (Vec::with_capacity(entries.len()), Vec::new());
         for entry in entries {
             let result = match entry {
                 None => Applied::Nothing,
-                Some(bytes) => match self.judge(bytes, &last) {
-                    Ok(block) => {
-                        signed.push(self.stage(&mut batch, &block, bytes)?);
+                Some(bytes) => match judge(bytes, &last, &in_force)? {
+                    Judged::Next(block, next) => {
+                        signed.push(self.stage(&mut batch, (&block, bytes), &in_force, next.as_deref())?);
                         last = block.header;
+                        if let Some(next) = next {
+                            in_force = InForce { bundle: Arc::new(next.into_bundle()), number: last.number };
+                        }
                         Applied::Block(last.number)
                     }
-                    Err(reason) => Applied::Dropped(reason),
+                    Judged::Refused(reason) => Applied::Dropped(reason),
                 },
             };
             results.push(result);
@@ -178,33 +195,37 @@ impl Chain {
         let durability = if signed.is_empty() { Durability::Unsynced } else { Durability::Synced };
         self.store.write(&batch, durability)?;
         if !signed.is_empty() {
+            self.enforce(in_force);
             self.publish(last, signed)?;
         }
         Ok(results)
     }
 
-    fn judge(&self, bytes: &[u8], last: &BlockHeader) -> Result<Block, String> {
-        let block = Block::from_bytes(bytes).map_err(|error| error.to_string())?;
-        if !block.signatures.is_empty() {
-            return Err("a proposed block carries no signatures yet".to_owned());
+    /// Puts a configuration in force, if it is a new one.
+    fn enforce(&self, in_force: InForce) {
+        if in_force.number == self.last_config() {
+            return;
         }
-        let verdict = check_applied(&block, last, self.bundle.config(), self.last_config());
-        verdict.map_err(|refusal| refusal.to_string())?;
-        Ok(block)
+        let sequence = in_force.bundle.config().sequence;
+        tracing::info!(channel = %self.channel, block_number = %in_force.number, sequence, "configuration in force");
+        self.in_force.send_replace(in_force);
     }
 
     /// Adds a block with the own signature to the batch.
     fn stage(
         &self,
         batch: &mut Batch,
-        block: &Block,
-        bytes: &Bytes,
+        (block, bytes): (&Block, &Bytes),
+        in_force: &InForce,
+        next: Option<&NextConfig>,
     ) -> Result<(SignatureCollector, SignatureShare), ChainFault> {
         let header = &block.header;
         let number = header.number;
-        let config = self.bundle.config();
         let indexed = |(place, envelope): (usize, &Bytes)| {
-            let tx_id = inspect(envelope, config).ok()?.tx_id;
+            let tx_id = match next {
+                Some(next) => next.tx_id().clone(),
+                None => inspect(envelope, in_force.bundle.config()).ok()?.tx_id,
+            };
             let tx_number = TxNumber(u32::try_from(place).ok()?);
             Some(IndexedTransaction { tx_id, tx_number, mark: ORDERED })
         };

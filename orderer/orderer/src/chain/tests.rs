@@ -237,3 +237,64 @@ fn another_genesis_block_is_refused_with_both_hashes() {
     assert!(error.contains(&genesis.header.hash().to_string()), "{error}");
     assert!(error.contains("own folder") || error.contains("its own"), "{error}");
 }
+
+/// The configuration block to which an update by organisation 0 and 1 leads.
+fn config_block(chain: &Chain, world: &World, change: impl FnOnce(&mut protocol::ChannelConfig)) -> Block {
+    let bundle = chain.bundle();
+    let update = world.config_update(bundle.config(), &[0, 1], change);
+    let previous = chain.last_header();
+    let clocks = [NOW_MS + 5];
+    let at_ms = ordering::block_timestamp(previous.timestamp_ms, &clocks);
+    let next = configtx::next_config(&bundle, &update, at_ms).expect("agreed");
+    let facts = Assembly {
+        previous: &previous,
+        last_config: previous.number.next(),
+        difficulty_bits: 0,
+        clocks_ms: &clocks,
+    };
+    assemble(&facts, vec![next.envelope().clone()])
+}
+
+#[test]
+fn a_configuration_block_is_in_force_from_the_next_entry_on_and_after_a_restart() {
+    let folder = TempDir::new().expect("a folder");
+    let Place { chain, world, .. } = place(open(&folder));
+    let block = config_block(&chain, &world, |config| config.orderer.difficulty_bits = 2);
+    let plain = next_block(&chain, vec![world.envelope(0, 1)]);
+    let facts = Assembly {
+        previous: &block.header,
+        last_config: BlockNumber(1),
+        difficulty_bits: 2,
+        clocks_ms: &[NOW_MS + 9],
+    };
+    let mut behind = assemble(&facts, vec![world.envelope(0, 2)]);
+    behind.header.proof.nonce = ordering::Seal::new(&behind.header).find(0..1 << 10).expect("few bits");
+    // All in one batch: the second is judged by the configuration before, the third by the one within the batch.
+    let entries = [&block, &plain, &behind].map(|block| Some(Bytes::from(block.to_bytes())));
+    let results = chain.apply(&entries, |_| ()).expect("applied");
+    assert_eq!(results[0], Applied::Block(BlockNumber(1)));
+    assert!(matches!(&results[1], Applied::Dropped(_)), "{results:?}");
+    assert_eq!(results[2], Applied::Block(BlockNumber(2)));
+    assert_eq!((chain.last_config(), chain.bundle().config().sequence), (BlockNumber(1), 1));
+    let tx_id =
+        configtx::judge_config_envelope(&world.bundle(), &block.envelopes[0], block.header.timestamp_ms)
+            .expect("follows")
+            .tx_id()
+            .clone();
+    assert_eq!(chain.block_of(&tx_id).expect("read"), Some(BlockNumber(1)), "a repetition finds it");
+    drop(chain);
+    let chain = reopen(&world, open(&folder));
+    assert_eq!((chain.last_config(), chain.bundle().config().orderer.difficulty_bits), (BlockNumber(1), 2));
+}
+
+#[test]
+fn a_configuration_that_does_not_follow_is_dropped_like_any_other_block() {
+    let folder = TempDir::new().expect("a folder");
+    let Place { chain, world, .. } = place(open(&folder));
+    let mut block = config_block(&chain, &world, |config| config.orderer.difficulty_bits = 2);
+    block.envelopes = vec![configtx::config_envelope(&world.config)];
+    block.header.data_hash = protocol::data_hash(&block.envelopes);
+    let result = apply(&chain, &block);
+    assert!(matches!(&result, Applied::Dropped(reason) if reason.contains("is refused")), "{result:?}");
+    assert_eq!((chain.last_config(), chain.bundle().config().sequence), (BlockNumber(0), 0));
+}

@@ -99,9 +99,13 @@ fn one(store: Store) -> Place {
 impl Stage {
     async fn submit(&self, number: u64) -> oneshot::Receiver<Verdict> {
         let envelope = self.world.envelope(0, number);
-        let tx_id = ordering::inspect(&envelope, &self.world.config).expect("an envelope").tx_id;
+        self.submit_envelope(envelope).await
+    }
+
+    async fn submit_envelope(&self, envelope: Bytes) -> oneshot::Receiver<Verdict> {
+        let admitted = ordering::admit(&envelope, &self.chain.bundle(), NOW_MS).expect("admitted");
         let (reply, verdict) = oneshot::channel();
-        let submission = Submission { envelope, tx_id, reply };
+        let submission = Submission { envelope, admitted, reply };
         self.submissions.send(submission).await.expect("the loop runs");
         verdict
     }
@@ -198,4 +202,56 @@ async fn a_block_is_sealed_as_the_channel_asks() {
     let header = stage.chain.last_header();
     assert_eq!(header.proof.difficulty_bits, 6);
     assert!(header.is_sealed());
+}
+
+#[tokio::test]
+async fn an_update_has_a_block_of_its_own_and_holds_from_the_next_one_on() {
+    let stage = stage(&[Fate::Hang], one);
+    let first = stage.submit(1).await;
+    stage.proposed(1).await;
+    let update = stage.world.config_update(&stage.world.config, &[0], |config| {
+        config.orderer.batch.max_message_count = 1;
+    });
+    let before = stage.submit(2).await;
+    let changed = stage.submit_envelope(update.clone()).await;
+    let behind = [stage.submit(3).await, stage.submit(4).await];
+    stage.taken().await;
+    stage.backend.released.notify_one();
+    assert_eq!(first.await, Ok(Verdict::Ordered(BlockNumber(1))));
+    assert_eq!(before.await, Ok(Verdict::Ordered(BlockNumber(2))));
+    assert_eq!(changed.await, Ok(Verdict::Ordered(BlockNumber(3))));
+    for (number, verdict) in (4..).zip(behind) {
+        assert_eq!(verdict.await, Ok(Verdict::Ordered(BlockNumber(number))), "one a block from now on");
+    }
+    assert_eq!(stage.chain.last_config(), BlockNumber(3));
+    assert_eq!(stage.chain.last_header().last_config, BlockNumber(3));
+}
+
+#[tokio::test]
+async fn what_a_new_configuration_refuses_is_answered_and_holds_up_nobody() {
+    let stage = stage(&[Fate::Hang], one);
+    let first = stage.submit(1).await;
+    stage.proposed(1).await;
+    // Signatures differ by a few bytes.
+    let limit = u32::try_from(stage.world.envelope(0, 1).len() + 64).expect("small");
+    let tighten = |count: u32| {
+        stage.world.config_update(&stage.world.config, &[0], |config| {
+            config.orderer.batch.max_message_count = count;
+            config.orderer.batch.absolute_max_bytes = limit;
+            config.orderer.batch.preferred_max_bytes = limit;
+        })
+    };
+    let changed = stage.submit_envelope(tighten(10)).await;
+    let stale = stage.submit_envelope(tighten(11)).await;
+    let large = stage.world.envelope_with(0, 2, |header, _| header.extension = Bytes::from(vec![0; 4096]));
+    let large = stage.submit_envelope(large).await;
+    let small = stage.submit(3).await;
+    stage.taken().await;
+    stage.backend.released.notify_one();
+    assert_eq!(first.await, Ok(Verdict::Ordered(BlockNumber(1))));
+    assert_eq!(changed.await, Ok(Verdict::Ordered(BlockNumber(2))));
+    let Ok(Verdict::Refused(Status::BadRequest, text)) = stale.await else { panic!("it is stale") };
+    assert!(text.contains("sequence 0, and 1 is in force"), "{text}");
+    assert!(matches!(large.await, Ok(Verdict::Refused(Status::RequestEntityTooLarge, _))));
+    assert_eq!(small.await, Ok(Verdict::Ordered(BlockNumber(3))));
 }

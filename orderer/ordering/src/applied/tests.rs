@@ -1,12 +1,13 @@
 //! One row a rule of a block that consensus hands back.
 
 use bytes::Bytes;
+use prost::Message as _;
 use protocol::Proof;
 
 use super::*;
 use crate::assembly::{Assembly, assemble};
 use crate::seal::Seal;
-use crate::world::World;
+use crate::world::{NOW_MS, World};
 
 fn genesis() -> BlockHeader {
     BlockHeader {
@@ -31,7 +32,7 @@ fn each_rule_of_a_block_that_is_applied() {
     let mut world = World::new(&[7050]);
     world.config.orderer.difficulty_bits = 3;
     world.config.orderer.batch.max_message_count = 2;
-    let previous = genesis();
+    let (previous, bundle) = (genesis(), world.bundle());
     let facts = Assembly {
         previous: &previous,
         last_config: BlockNumber(0),
@@ -86,9 +87,9 @@ fn each_rule_of_a_block_that_is_applied() {
         let mut block = good.clone();
         spoil(&mut block);
         reseal(&mut block);
-        let found = check_applied(&block, &previous, &world.config, BlockNumber(0));
+        let found = check_applied(&block, &previous, &bundle, BlockNumber(0));
         match (found, verdict) {
-            (Ok(()), None) => {}
+            (Ok(None), None) => {}
             (Err(refusal), Some(text)) => assert!(refusal.to_string().contains(text), "{name}: {refusal}"),
             (found, verdict) => panic!("{name}: {found:?}, wanted {verdict:?}"),
         }
@@ -110,6 +111,101 @@ fn a_block_without_its_seal_is_refused() {
     let seal = Seal::new(&block.header);
     block.header.proof.nonce =
         (0..u64::MAX).find(|nonce| seal.find(*nonce..nonce + 1).is_none()).expect("most nonces seal nothing");
-    let refusal = check_applied(&block, &previous, &world.config, BlockNumber(0)).expect_err("not sealed");
+    let refusal = check_applied(&block, &previous, &world.bundle(), BlockNumber(0)).expect_err("not sealed");
     assert_eq!(refusal, AppliedRefusal::Proof { number: BlockNumber(1), difficulty_bits: 8 });
+}
+
+#[test]
+fn each_rule_of_a_configuration_block() {
+    type Spoil = fn(&mut Block);
+    let mut world = World::new(&[7050]);
+    world.config.orderer.difficulty_bits = 3;
+    let (mut previous, bundle) = (genesis(), world.bundle());
+    previous.timestamp_ms = NOW_MS;
+    let update = world.config_update(&world.config, &[0], |config| config.orderer.difficulty_bits = 5);
+    let next = configtx::next_config(&bundle, &update, NOW_MS + 1).expect("agreed");
+    let facts = Assembly {
+        previous: &previous,
+        last_config: BlockNumber(1),
+        difficulty_bits: 0,
+        clocks_ms: &[NOW_MS + 1],
+    };
+    let good = assemble(&facts, vec![next.envelope().clone()]);
+    let company = world.envelope(0, 1);
+    let rows: &[(&str, Spoil, &str)] = &[
+        ("as it should be", |_| (), "accepted"),
+        ("the configuration before", |b| b.header.last_config = BlockNumber(0), "as its configuration"),
+        ("work", |b| b.header.proof.difficulty_bits = 3, "not sealed with the 0 bits"),
+        (
+            "a forged configuration",
+            |b| {
+                let genesis = configtx::config_envelope(&World::new(&[7050]).config);
+                b.envelopes = vec![genesis];
+                b.header.data_hash = data_hash(&b.envelopes);
+            },
+            "the configuration in block 1 is refused",
+        ),
+        (
+            "a time at which nobody could sign",
+            |b| b.header.timestamp_ms = NOW_MS + 400 * 24 * 3_600_000 * 30,
+            "the configuration in block 1 is refused",
+        ),
+    ];
+    for (name, spoil, verdict) in rows {
+        let mut block = good.clone();
+        spoil(&mut block);
+        if block.header.proof.difficulty_bits > 0 {
+            reseal(&mut block);
+        }
+        let found = check_applied(&block, &previous, &bundle, BlockNumber(0));
+        let found = match found {
+            Ok(Some(next)) => {
+                assert_eq!(next.bundle().config().orderer.difficulty_bits, 5);
+                "accepted".to_owned()
+            }
+            Ok(None) => "no configuration".to_owned(),
+            Err(refusal) => refusal.to_string(),
+        };
+        assert!(found.contains(verdict), "{name}: {found}");
+    }
+    let mut crowded = good.clone();
+    crowded.envelopes.push(company);
+    crowded.header.data_hash = data_hash(&crowded.envelopes);
+    crowded.header.last_config = BlockNumber(0);
+    crowded.header.proof.difficulty_bits = 3;
+    reseal(&mut crowded);
+    let refusal = check_applied(&crowded, &previous, &bundle, BlockNumber(0)).expect_err("in company");
+    assert!(refusal.to_string().contains("envelope 0 of block 1 is refused"), "{refusal}");
+}
+
+#[test]
+fn a_configuration_of_a_later_release_stops_the_consenter_and_is_not_dropped() {
+    let world = World::new(&[7050]);
+    let (mut previous, bundle) = (genesis(), world.bundle());
+    previous.timestamp_ms = NOW_MS;
+    // No release writes the envelope of a configuration that it does not know, so it is put together here.
+    let update = world.config_update(&world.config, &[0], |config| {
+        config.capabilities.push(protocol::Capability("V2_0".to_owned()));
+    });
+    let mut config = world.config.clone();
+    config.sequence = 1;
+    let content = protocol::ConfigEnvelope {
+        version: protocol::ConfigEnvelope::VERSION,
+        config: config.to_bytes().into(),
+        last_update: update,
+    };
+    let mut envelope = protocol::fabric::Envelope::decode(configtx::config_envelope(&config)).expect("one");
+    let mut payload = protocol::fabric::Payload::decode(envelope.payload).expect("one");
+    payload.data = content.to_bytes().into();
+    envelope.payload = payload.encode_to_vec().into();
+    let facts = Assembly {
+        previous: &previous,
+        last_config: BlockNumber(1),
+        difficulty_bits: 0,
+        clocks_ms: &[NOW_MS + 1],
+    };
+    let block = assemble(&facts, vec![envelope.encode_to_vec().into()]);
+    let refusal = check_applied(&block, &previous, &bundle, BlockNumber(0)).expect_err("too new");
+    assert!(refusal.needs_newer_release());
+    assert!(refusal.to_string().contains("install release 2.0"), "{refusal}");
 }

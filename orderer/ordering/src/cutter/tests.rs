@@ -12,10 +12,11 @@ fn limits() -> BatchConfig {
 #[derive(Clone, Debug)]
 enum Event {
     Push(usize, u64),
+    PushAlone(usize, u64),
     Tick(u64),
     Completed(u64),
 }
-use Event::{Completed, Push, Tick};
+use Event::{Completed, Push, PushAlone, Tick};
 
 /// Numbers the envelopes by their place of arrival and returns the batches as lists of these numbers.
 fn run(in_flight_max: usize, events: &[Event]) -> Vec<Vec<usize>> {
@@ -27,6 +28,10 @@ fn run(in_flight_max: usize, events: &[Event]) -> Vec<Vec<usize>> {
             Push(bytes, now_ms) => {
                 pushed += 1;
                 cutter.push(pushed, *bytes, *now_ms)
+            }
+            PushAlone(bytes, now_ms) => {
+                pushed += 1;
+                cutter.push_alone(pushed, *bytes, *now_ms)
             }
             Tick(now_ms) => cutter.tick(*now_ms),
             Completed(now_ms) => cutter.completed(*now_ms),
@@ -80,6 +85,18 @@ fn each_rule_of_cutting() {
             &[Push(1, 0), Push(50, 1), Push(50, 1), Completed(2)],
             &[&[1], &[2]],
         ),
+        (
+            "an envelope that stands alone has no company before or behind it",
+            1,
+            &[Push(1, 0), Push(1, 1), PushAlone(1, 1), Push(1, 1), Completed(2), Completed(3), Completed(4)],
+            &[&[1], &[2], &[3], &[4]],
+        ),
+        (
+            "what comes before it waits for no company",
+            3,
+            &[Push(1, 0), Push(1, 1), PushAlone(1, 1)],
+            &[&[1], &[2], &[3]],
+        ),
         ("nothing waits, nothing is cut", 2, &[Tick(1), Completed(2), Tick(1000)], &[]),
     ];
     for (name, in_flight_max, events, verdict) in rows {
@@ -105,9 +122,13 @@ fn dropped_envelopes_come_again_before_all_others() {
     let mut cutter = BlockCutter::new(limits(), 1);
     assert_eq!(cutter.push(1, 1, 0).len(), 1);
     cutter.push(3, 1, 0);
-    cutter.requeue(vec![(1, 1), (2, 1)], 0);
+    cutter.requeue(vec![(1, 1), (2, 1)], 0, false);
     let batches = cutter.completed(1);
     assert_eq!(batches, [Batch { items: vec![1, 2, 3], bytes: 3 }]);
+    cutter.push(5, 1, 1);
+    cutter.requeue(vec![(4, 1)], 1, true);
+    assert_eq!(cutter.completed(2), [Batch { items: vec![4], bytes: 1 }], "alone as before");
+    cutter.drain();
     assert_eq!(cutter.waiting_bytes(), 0);
 }
 
@@ -135,13 +156,18 @@ proptest! {
     ) {
         let limits = limits();
         let mut cutter = BlockCutter::new(limits.clone(), in_flight_max);
-        let (mut now_ms, mut pushed, mut cut) = (0, Vec::new(), Vec::new());
+        let (mut now_ms, mut pushed, mut cut, mut alone) = (0, Vec::new(), Vec::new(), Vec::new());
         for (kind, bytes, passed) in history {
             now_ms += passed;
             let batches = match kind {
-                0..4 => {
+                0..3 => {
                     pushed.push((pushed.len(), bytes));
                     cutter.push((pushed.len() - 1, bytes), bytes, now_ms)
+                }
+                3 => {
+                    pushed.push((pushed.len(), bytes));
+                    alone.push(pushed.len() - 1);
+                    cutter.push_alone((pushed.len() - 1, bytes), bytes, now_ms)
                 }
                 4 => cutter.tick(now_ms),
                 _ => cutter.completed(now_ms),
@@ -152,6 +178,8 @@ proptest! {
                 prop_assert_eq!(batch.bytes, bytes as u64);
                 prop_assert!(batch.items.len() <= limits.max_message_count as usize);
                 prop_assert!(bytes <= limits.absolute_max_bytes as usize);
+                let has_one = batch.items.iter().any(|(number, _)| alone.contains(number));
+                prop_assert!(!has_one || batch.items.len() == 1, "it stands alone");
                 prop_assert!(batch.items.len() == 1 || bytes <= limits.preferred_max_bytes as usize);
                 cut.extend(batch.items);
             }
@@ -172,7 +200,7 @@ proptest! {
         for (step, (kind, bytes, _)) in (0_u64..).zip(history) {
             let batches = match (kind, in_consensus.take()) {
                 (0, Some(Batch { items, .. })) => {
-                    cutter.requeue(items.into_iter().map(|item: (usize, usize)| (item, item.1)).collect(), step);
+                    cutter.requeue(items.into_iter().map(|item: (usize, usize)| (item, item.1)).collect(), step, false);
                     cutter.completed(step)
                 }
                 (1, Some(Batch { items, .. })) => {

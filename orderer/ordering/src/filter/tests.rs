@@ -8,7 +8,7 @@ use crate::world::{NOW_MS, World, signed};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
-fn status_of(envelope: &[u8], bundle: &configtx::ConfigBundle, at_ms: u64) -> (Status, String) {
+fn status_of(envelope: &Bytes, bundle: &configtx::ConfigBundle, at_ms: u64) -> (Status, String) {
     match admit(envelope, bundle, at_ms) {
         Ok(_) => (Status::Success, String::new()),
         Err(rejection) => (rejection.status(), rejection.to_string()),
@@ -58,11 +58,11 @@ fn each_rule_of_the_filters() {
             "'other' is not served here; served: reports",
         ),
         (
-            "a configuration update",
+            "a configuration update without an update",
             headers(|header, _| header.r#type = HeaderType::ConfigUpdate as i32).to_vec(),
             NOW_MS,
-            Status::NotImplemented,
-            "not ordered in this release",
+            Status::BadRequest,
+            "it holds no ConfigUpdateEnvelope",
         ),
         (
             "a configuration",
@@ -112,7 +112,7 @@ fn each_rule_of_the_filters() {
         ),
     ];
     for (name, envelope, at_ms, status, text) in rows {
-        let (found, info) = status_of(&envelope, &bundle, at_ms);
+        let (found, info) = status_of(&envelope.into(), &bundle, at_ms);
         assert_eq!(found, status, "{name}: {info}");
         assert!(info.contains(text), "{name}: {info}");
     }
@@ -133,6 +133,49 @@ fn by_tls_key(world: &World) -> bytes::Bytes {
     };
     let creator = signer.serialized();
     signed(&signer, &header, &SignatureHeader { creator, nonce }, bytes::Bytes::from_static(b"x"))
+}
+
+#[test]
+fn an_update_of_the_configuration_is_admitted_with_the_signatures_that_it_needs() {
+    let world = World::new(&[7050, 7051, 7052]);
+    let bundle = world.bundle();
+    let small = |config: &mut ChannelConfig| config.orderer.batch.preferred_max_bytes = 1 << 12;
+    let rows: Vec<(&str, Bytes, Status, &str)> = vec![
+        ("two of three", world.config_update(&world.config, &[0, 2], small), Status::Success, ""),
+        (
+            "one of three",
+            world.config_update(&world.config, &[1], small),
+            Status::Forbidden,
+            "1 of 3 organisations, 2 needed",
+        ),
+        (
+            "a rule broken",
+            world.config_update(&world.config, &[0, 1], |config| config.orderer.batch.timeout_ms = 0),
+            Status::BadRequest,
+            "timeout_ms: found 0",
+        ),
+        (
+            "of another configuration",
+            world.config_update(&ChannelConfig { sequence: 4, ..world.config.clone() }, &[0, 1], small),
+            Status::BadRequest,
+            "sequence 4, and 0 is in force",
+        ),
+    ];
+    for (name, envelope, status, text) in rows {
+        let (found, info) = status_of(&envelope, &bundle, NOW_MS);
+        assert_eq!(found, status, "{name}: {info}");
+        assert!(info.contains(text), "{name}: {info}");
+        assert!(inspect(&envelope, &world.config).is_err(), "{name}: it stands in no block as it is");
+    }
+    let mut tight = world.config.clone();
+    tight.orderer.batch.absolute_max_bytes = 100;
+    tight.orderer.batch.preferred_max_bytes = 100;
+    let bundle = configtx::ConfigBundle::new(tight.clone()).expect("holds");
+    let wider =
+        world.config_update(&tight, &[0, 1], |config| config.orderer.batch.absolute_max_bytes = 1 << 20);
+    assert!(wider.len() > 100);
+    let admitted = admit(&wider, &bundle, NOW_MS).expect("a channel that is too tight can be widened");
+    assert!(admitted.is_config_update);
 }
 
 #[test]

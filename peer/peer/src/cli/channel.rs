@@ -1,4 +1,4 @@
-//! `peer channel`: join, list, getinfo, fetch.
+//! `peer channel`: join, list, getinfo, fetch; the verbs that change a channel are in [`channel_update`].
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -10,6 +10,7 @@ use protocol::{BlockNumber, ChannelId};
 use serde_json::json;
 
 use super::blocks;
+use super::channel_update::{self, SignArguments, UpdateArguments};
 use super::exit::Failure;
 use super::orderer_flags::OrdererFlags;
 use super::output::Done;
@@ -48,6 +49,22 @@ Examples:
   peer channel fetch config -c reports
   peer channel fetch 7 block7.block -c reports -o orderer0.example:7050 --cafile tls-ca.pem --output json")]
     Fetch(FetchArguments),
+    /// Add the own signature to an update of a channel's configuration (needs an administrator's).
+    #[command(after_help = "\
+Each administrator whose agreement the update needs signs it in turn. Look at it first:
+  configtxgen --inspect-update update.pb
+
+Example:
+  peer channel signconfigtx -f update.pb")]
+    Signconfigtx(SignArguments),
+    /// Submit a signed update of a channel's configuration, with the own signature.
+    #[command(after_help = "\
+It is in force everywhere when its block is: no node is restarted. A refusal says what is stale, whose signature is
+missing, or which rule the new configuration breaks.
+
+Example:
+  peer channel update -f update.pb -c reports -o orderer0.example:7050 --tls --cafile tls-ca.pem")]
+    Update(UpdateArguments),
 }
 
 #[derive(Args, Debug)]
@@ -100,6 +117,8 @@ pub async fn run(arguments: ChannelArguments) -> Result<Done, Failure> {
         ChannelVerb::List => list().await,
         ChannelVerb::Getinfo { channel } => info(channel).await,
         ChannelVerb::Fetch(arguments) => fetch(arguments).await,
+        ChannelVerb::Signconfigtx(arguments) => channel_update::sign(&arguments),
+        ChannelVerb::Update(arguments) => channel_update::update(arguments).await,
     }
 }
 

@@ -9,6 +9,7 @@ mod base64;
 mod blocks;
 mod chaincode;
 mod channel;
+mod channel_update;
 mod constructor;
 mod duration;
 mod events;
@@ -71,7 +72,7 @@ enum Verb {
     Version,
     /// Run this peer as a node.
     Node(node_start::NodeArguments),
-    /// Join, list, inspect and fetch channels.
+    /// Join, list, inspect, fetch and change channels.
     Channel(channel::ChannelArguments),
     /// Invoke and query chaincodes, follow their events.
     Chaincode(chaincode::ChaincodeArguments),

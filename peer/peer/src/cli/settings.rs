@@ -151,6 +151,16 @@ impl Sources {
         }
     }
 
+    /// Reads what a signature needs, and no more: no node is called.
+    ///
+    /// # Errors
+    /// All problems together.
+    pub fn signing_identity(&self) -> Result<SigningIdentity, SettingsErrors> {
+        let mut problems = Vec::new();
+        let signer = self.signer(&mut problems);
+        signer.ok_or(SettingsErrors(problems))
+    }
+
     fn find(&self, setting: &Setting) -> Option<Found> {
         let base = self.file.as_ref().and_then(|(path, _)| path.parent()).unwrap_or(Path::new(""));
         if let Some(value) = (self.variables)(setting.variable).filter(|value| !value.is_empty()) {

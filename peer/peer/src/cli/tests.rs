@@ -27,6 +27,9 @@ fn fabrics_verbs_and_flags_are_taken_letter_by_letter() {
         "peer channel fetch newest -c reports",
         "peer channel fetch config out.block -c reports -o orderer0:7050 --tls --cafile ca.pem",
         "peer channel fetch 7 -c reports -o o:1 --ordererTLSHostnameOverride o",
+        "peer channel signconfigtx -f update.pb",
+        "peer channel update -f update.pb -c reports -o orderer0:7050 --tls --cafile ca.pem",
+        "peer channel update --file update.pb --channelID reports --orderer o:1 --certfile c --keyfile k --clientauth",
         "peer chaincode invoke -C reports -n asset -c {\"Args\":[\"Fn\"]}",
         "peer chaincode invoke --channelID reports --name asset --ctor {} --transient {} --waitForEvent \
          --waitForEventTimeout 30s",
@@ -77,6 +80,8 @@ fn wrong_lines_are_refused_with_their_kind() {
         ("peer chanel list", InvalidSubcommand),
         ("peer channel", DisplayHelpOnMissingArgumentOrSubcommand),
         ("peer channel join", MissingRequiredArgument),
+        ("peer channel signconfigtx", MissingRequiredArgument),
+        ("peer channel update -o o:1", MissingRequiredArgument),
         ("peer channel fetch last", ValueValidation),
         ("peer channel fetch newest -c UPPER", ValueValidation),
         ("peer channel fetch newest --cafile f", MissingRequiredArgument),
@@ -114,6 +119,9 @@ fn wrong_usage_ends_with_64_and_help_with_0() {
     let run = |line: &str| main(line.split_whitespace().map(OsString::from));
     let rows = [
         ("peer channel fetch last", USAGE),
+        ("peer channel update -f /nonexistent/update.pb -c reports", USAGE),
+        ("peer channel update -f /nonexistent/update.pb -c reports -o o:1", exit::FAULT),
+        ("peer channel signconfigtx -f /nonexistent/update.pb", exit::FAULT),
         ("peer nonsense", USAGE),
         ("peer --help", 0),
         ("peer report upload --help", 0),
@@ -145,7 +153,7 @@ fn the_help_of_every_verb_teaches_with_an_example() {
             verbs += 1;
         }
     }
-    assert_eq!(verbs, 23);
+    assert_eq!(verbs, 25);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use bytes::Bytes;
 use gateway::ports::ChannelLedger as _;
@@ -19,6 +19,8 @@ pub struct Channels {
     roots: TrustRoots,
     own_roots: Vec<Bytes>,
     joined: RwLock<BTreeMap<ChannelId, Arc<Channel>>>,
+    /// Held while the roots are gathered and replaced, so that the newest configuration wins.
+    trusting: Mutex<()>,
 }
 
 impl Channels {
@@ -40,7 +42,8 @@ impl Channels {
             let Ok(name) = ChannelId::new(name) else { continue };
             joined.insert(name, Arc::new(Channel::open(&entry.path())?));
         }
-        let channels = Self { folder, roots, own_roots, joined: RwLock::new(joined) };
+        let channels =
+            Self { folder, roots, own_roots, joined: RwLock::new(joined), trusting: Mutex::new(()) };
         channels.trust()?;
         Ok(channels)
     }
@@ -100,8 +103,13 @@ impl Channels {
         Path::new(&self.folder).join(name.as_str())
     }
 
-    /// Trusts the TLS roots of the own organisation and of every channel's organisations, and no others.
-    fn trust(&self) -> Result<(), NodeFault> {
+    /// Trusts the TLS roots of the own organisation and of every channel's organisations, and no others. Called again when
+    /// a configuration changed: connections of whoever is no longer believed end.
+    ///
+    /// # Errors
+    /// [`NodeFault`] for roots that are not usable; those before stay in force.
+    pub fn trust(&self) -> Result<(), NodeFault> {
+        let _trusting = self.trusting.lock().unwrap_or_else(PoisonError::into_inner);
         let mut roots = self.own_roots.clone();
         for channel in self.all() {
             for organization in &channel.bundle().config().organizations {

@@ -107,8 +107,13 @@ fn commit(
     let block = Block::from_bytes(bytes).map_err(|error| Refusal::NotTheNext(error.to_string()))?;
     let bundle = channel.bundle();
     let header = channel.ledger().last_header();
-    let ordered =
-        check_link(block, &header, &bundle).map_err(|error| Refusal::NotTheNext(with_causes(&error)))?;
+    let ordered = check_link(block, &header, &bundle).map_err(|error| {
+        let cause = with_causes(&error);
+        match error.needs_newer_release() {
+            true => Refusal::Fault(NodeFault::Release { cause }),
+            false => Refusal::NotTheNext(cause),
+        }
+    })?;
     let examined = examine_all(&ordered.block().envelopes, &bundle, ordered.block().header.timestamp_ms);
     clock.examined();
     let state = channel.ledger().snapshot();

@@ -20,6 +20,12 @@ pub enum NodeFault {
         /// What is wrong.
         cause: String,
     },
+    /// The channel's configuration demands what this release does not know.
+    #[error("the channel went on with a configuration that this release cannot follow: {cause}")]
+    Release {
+        /// Which release is needed.
+        cause: String,
+    },
     /// A folder or store of the node.
     #[error("{what} at {path}: {cause}")]
     Disk {

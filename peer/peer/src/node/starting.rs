@@ -166,6 +166,7 @@ impl Parts {
             Upkeep::new(node.clone(), custody.clone(), sealed.clone(), fetcher.clone(), peers.clone());
         let upkeep = Arc::new(upkeep);
         let following = Arc::new(Following {
+            channels: channels.clone(),
             signer,
             dialer: dialer.clone(),
             upkeep: upkeep.clone(),
@@ -236,6 +237,7 @@ async fn start_images() -> Result<Arc<ImageWorkers>, NodeFault> {
 
 /// Followers of all channels.
 struct Following {
+    channels: Arc<Channels>,
     signer: Arc<SigningIdentity>,
     dialer: Dialer,
     upkeep: Arc<Upkeep<PeerNode>>,
@@ -252,8 +254,9 @@ impl Following {
     /// Starts committer and follower of a channel.
     fn follow(&self, channel: Arc<Channel>) -> Result<(), NodeFault> {
         tracing::info!(channel = %channel.channel(), height = channel.height(), "following");
-        let (upkeep, gate) = (self.upkeep.clone(), self.gate.clone());
+        let (upkeep, gate, channels) = (self.upkeep.clone(), self.gate.clone(), self.channels.clone());
         let after: AfterCommit = Arc::new(move |channel: &Channel, number| {
+            trust_anew(&channels, channel, number);
             if channel.revocations().is_of(number) {
                 gate.recheck();
             }
@@ -307,6 +310,18 @@ fn stop_of(channels: &Arc<Channels>) -> Stop {
             channel.stop(reason);
         }
     })
+}
+
+/// After a configuration block, TLS believes the organisations that it names and no others.
+fn trust_anew(channels: &Channels, channel: &Channel, number: BlockNumber) {
+    if channel.ledger().last_header().last_config != number {
+        return;
+    }
+    let sequence = channel.bundle().config().sequence;
+    tracing::info!(channel = %channel.channel(), block_number = number.0, sequence, "configuration in force");
+    if let Err(fault) = channels.trust() {
+        tracing::error!(channel = %channel.channel(), block_number = number.0, fault = with_causes(&fault), "TLS believes the organisations of before");
+    }
 }
 
 /// What the endorser does when a channel was joined.

@@ -3,6 +3,7 @@
 mod admission;
 mod bad_input;
 mod chaincode_events;
+mod channel_updates;
 mod damage;
 mod differing_ledger;
 mod endorsers_disagree;
