@@ -35,6 +35,9 @@ impl Deadline for NoDeadline {
 
 /// Keys that a range reads at a time: between two such pages time and budget are looked at.
 const PAGE_KEYS: usize = 100;
+/// Values that are read before their size is known: the largest that a transaction can write, four times, is the budget of
+/// a run.
+const FIRST_PAGE: usize = 4;
 
 /// A key of a range with its value.
 type Found = (String, Bytes, Version);
@@ -149,6 +152,12 @@ impl Simulation {
         within(self.read_bytes, self.limits.read_bytes_max, "bytes read")
     }
 
+    /// How many values of a size that was met fit into what is left of the budget; at least one, which then ends the run.
+    fn page_of(&self, largest: usize) -> usize {
+        let left = self.limits.read_bytes_max.saturating_sub(self.read_bytes);
+        (left / largest.max(1)).max(1)
+    }
+
     /// The first `asked` keys of a range, and the one behind them; `None` where these are all. Read page by page, so that
     /// time and budget stop it before more is in memory than they allow.
     fn scan(
@@ -158,10 +167,11 @@ impl Simulation {
         asked: usize,
     ) -> Result<(Vec<Found>, Option<String>), StubError> {
         let mut found: Vec<Found> = Vec::new();
-        let mut from = start.to_owned();
+        let (mut from, mut largest) = (start.to_owned(), 0);
         loop {
             // One more than asked for tells whether the range ends here.
-            let wanted = (asked - found.len()).saturating_add(1).min(PAGE_KEYS);
+            let fits = if found.is_empty() { FIRST_PAGE } else { self.page_of(largest).min(PAGE_KEYS) };
+            let wanted = (asked - found.len()).saturating_add(1).min(fits);
             let page = self.state.values(self.invocation.chaincode.as_str(), &from, end, wanted)?;
             let is_last = page.len() < wanted;
             for (key, value, version) in page {
@@ -169,6 +179,7 @@ impl Simulation {
                     return Ok((found, Some(key)));
                 }
                 self.count_read(value.len())?;
+                largest = largest.max(value.len());
                 found.push((key, value, version));
             }
             match found.last() {

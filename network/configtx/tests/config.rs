@@ -225,6 +225,9 @@ fn policies_stand_by_default_over_the_organisations_that_they_concern() {
     let of =
         |chaincode: &str, creator: &str| bundle.endorsement_policy_for(chaincode, &msp_id(creator)).map(ways);
     assert_eq!(of("_identity", "HospitalB"), Some(vec![vec!["HospitalB.peer".to_owned()]]));
+    // An organisation without peers has no endorser of its own: any peer answers.
+    let any = HOSPITALS.map(|hospital| vec![format!("{hospital}.peer")]).to_vec();
+    assert_eq!(of("_identity", "Orderers"), Some(any));
     assert_eq!((of("_identity", "Nobody"), of("unknown", "HospitalB")), (None, None));
     assert_eq!(of("basic", "HospitalB"), Some(pairs));
     let defined = |name: &str| bundle.definition(name).map(|definition| definition.name.to_string());

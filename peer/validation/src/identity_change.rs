@@ -69,6 +69,17 @@ impl IdentityChange {
             .any(|name| function == Some(name.as_bytes()))
     }
 
+    /// The identity that a call revokes, by its form alone; `None` for every other call.
+    #[must_use]
+    pub fn revoked_by(args: &[Bytes]) -> Option<Poi> {
+        match args {
+            [function, _, poi] if function.as_ref() == REVOKE_IDENTITY.as_bytes() => {
+                name(poi, "the PoI").ok()
+            }
+            _ => None,
+        }
+    }
+
     /// Reads a call (function name first) and judges everything but the ledger's records.
     ///
     /// # Errors

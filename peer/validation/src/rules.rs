@@ -1,6 +1,6 @@
 //! The rules that tie a transaction to the channel's chaincodes: definition, version, namespaces, endorsement policy.
 
-use configtx::ConfigBundle;
+use configtx::{ConfigBundle, is_system_chaincode};
 use msp::VerifiedSignature;
 use protocol::{IdentityRecord, NamespaceSet, TxValidationCode};
 
@@ -8,6 +8,7 @@ use crate::{
     examine::EndorsedTransaction,
     genesis::CONFIG_NAMESPACE,
     identities::{Identities, Standing},
+    identity_change::IdentityChange,
     parse::Flaw,
     state::StateFault,
 };
@@ -49,7 +50,8 @@ fn exists(set: &NamespaceSet, bundle: &ConfigBundle) -> bool {
 }
 
 /// Judges the endorsements of those who may act by the chaincode's policy; an endorsement of anybody else is passed
-/// over.
+/// over. Nobody endorses the own revocation: whoever endorses it remains, so that an organisation never revokes its last
+/// peer, without which it could register no other.
 pub(crate) fn endorsement(
     transaction: &EndorsedTransaction,
     bundle: &ConfigBundle,
@@ -58,9 +60,15 @@ pub(crate) fn endorsement(
     let code = TxValidationCode::EndorsementPolicyFailure;
     let mut passed_over = transaction.passed_over.clone();
     let mut counted: Vec<VerifiedSignature> = Vec::with_capacity(transaction.endorsements.len());
+    let parsed = &transaction.parsed;
+    let revoked =
+        is_system_chaincode(&parsed.chaincode).then(|| IdentityChange::revoked_by(&parsed.args)).flatten();
     for signature in &transaction.endorsements {
         let identity = signature.identity();
         match identities.standing(identity)? {
+            Standing::MayAct if revoked == Some(identity.poi()) => {
+                passed_over.push(format!("{}/{}: it would be revoked", identity.msp_id(), identity.poi()));
+            }
             Standing::MayAct => counted.push(signature.clone()),
             standing => passed_over.push(format!("{}/{}: {standing:?}", identity.msp_id(), identity.poi())),
         }

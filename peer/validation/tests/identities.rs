@@ -338,10 +338,10 @@ fn renewals_and_revocations_are_judged_by_the_record() {
         ),
         ("a revocation of a user", own(revoke("HospitalA", &user.poi())), Valid, ""),
         (
-            "a revocation of the own peer",
+            "a revocation of the peer that endorses it, the last one",
             own(revoke("HospitalA", &town.network.identity("HospitalA", "peer0").poi())),
-            Valid,
-            "",
+            EndorsementPolicyFailure,
+            "it would be revoked",
         ),
         (
             "a revocation of the administrator by itself",

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use protocol::limits::VALUE_BYTES_MAX;
 use protocol::{ChannelId, MspConfig, ReportsConfig, TxId};
 
-use super::{Simulation, within};
+use super::{FIRST_PAGE, Simulation, within};
 use crate::chaincode::{StatePage, Stub, StubError};
 use crate::composite_key::{partial_range, plain_start};
 use crate::invocation::{Creator, Examination};
@@ -114,7 +114,9 @@ impl Stub for Simulation {
         let mut found: Vec<KeyModification> = Vec::new();
         // Page by page, so that time and budget stop it before more is in memory than they allow.
         loop {
-            let wanted = (limit - found.len()).min(PAGE_CHANGES);
+            let largest = found.iter().filter_map(|change| Some(change.value.as_ref()?.len())).max();
+            let fits = largest.map_or(FIRST_PAGE, |largest| self.page_of(largest).min(PAGE_CHANGES));
+            let wanted = (limit - found.len()).min(fits);
             let before = found.last().map(|oldest| oldest.version);
             let page = self.state.history(self.invocation.chaincode.as_str(), key, before, wanted)?;
             let is_last = page.len() < wanted;

@@ -252,12 +252,18 @@ fn pages_of_a_range_record_what_one_scan_would() {
 }
 
 #[test]
-fn a_range_over_its_budget_or_time_reads_one_page_too_many_at_most() {
+fn a_range_over_its_budget_reads_one_value_too_many_and_over_its_time_one_page_at_most() {
     let limits = SimulationLimits { read_bytes_max: 150_000, ..SimulationLimits::default() };
     let state = Counting::new(5_000, 1_000);
     let error = over(&state, Arc::new(NoDeadline), limits).range("", "", usize::MAX).expect_err("too much");
     assert!(error.to_string().contains("bytes read"), "{error}");
-    assert_eq!(state.handed_out.load(Ordering::Relaxed), 2 * PAGE_KEYS);
+    assert_eq!(state.handed_out.load(Ordering::Relaxed), 151);
+    // Large values: no page is read that could not fit.
+    let limits = SimulationLimits { read_bytes_max: 64 << 20, ..SimulationLimits::default() };
+    let state = Counting::new(100, 8 << 20);
+    let error = over(&state, Arc::new(NoDeadline), limits).range("", "", usize::MAX).expect_err("too much");
+    assert!(error.to_string().contains("bytes read"), "{error}");
+    assert_eq!(state.handed_out.load(Ordering::Relaxed), 9, "eight fit, the ninth ends it");
 
     /// Over after it was asked so many times.
     struct Asked(AtomicUsize);
@@ -270,7 +276,7 @@ fn a_range_over_its_budget_or_time_reads_one_page_too_many_at_most() {
     let state = Counting::new(5_000, 1);
     let mut stub = over(&state, Arc::new(Asked(AtomicUsize::new(0))), SimulationLimits::default());
     assert!(matches!(stub.range("", "", usize::MAX), Err(StubError::DeadlineExceeded)));
-    assert_eq!(state.handed_out.load(Ordering::Relaxed), 3 * PAGE_KEYS);
+    assert_eq!(state.handed_out.load(Ordering::Relaxed), FIRST_PAGE + 2 * PAGE_KEYS);
 }
 
 #[test]

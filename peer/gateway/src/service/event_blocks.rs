@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use protocol::fabric::ChaincodeEvent;
 use protocol::{Block, BlockNumber, ChannelId, TxNumber, TxValidationCode};
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore};
 use transport::Status;
 use validation::parse_transaction;
 
@@ -20,6 +20,9 @@ use crate::signed_request::ledger_status;
 const BLOCKS_MAX: usize = 64;
 /// Bytes of remembered events.
 const BYTES_MAX: usize = 32 << 20;
+/// Blocks that are read at a time, over all streams and channels: each is in memory twice meanwhile, and a replay of a long
+/// ledger must leave threads to others. Whoever waits is served in turn.
+const READS_MAX: usize = 3;
 /// What an event takes in memory beside its texts.
 const EVENT_OVERHEAD_BYTES: usize = 128;
 
@@ -64,8 +67,17 @@ impl BlockEvents {
 type Cell = Arc<OnceCell<Arc<BlockEvents>>>;
 
 /// The events of the blocks that were asked for last.
-#[derive(Debug, Default)]
-pub(super) struct EventBlocks(Mutex<VecDeque<(ChannelId, BlockNumber, Cell)>>);
+#[derive(Debug)]
+pub(super) struct EventBlocks {
+    cells: Mutex<VecDeque<(ChannelId, BlockNumber, Cell)>>,
+    reads: Semaphore,
+}
+
+impl Default for EventBlocks {
+    fn default() -> Self {
+        Self { cells: Mutex::default(), reads: Semaphore::new(READS_MAX) }
+    }
+}
 
 impl EventBlocks {
     /// The events of a committed block. Those who ask at the same time wait for one read.
@@ -76,6 +88,8 @@ impl EventBlocks {
     ) -> Result<Arc<BlockEvents>, Status> {
         let cell = self.cell(ledger.channel(), number);
         let read = async {
+            let closed = |_| Status::unavailable("the peer is shutting down");
+            let _turn = self.reads.acquire().await.map_err(closed)?;
             let read = tokio::task::spawn_blocking(move || read(&*ledger, number)).await;
             match read {
                 Ok(events) => events.map(Arc::new).map_err(|fault| ledger_status(&fault)),
@@ -86,7 +100,7 @@ impl EventBlocks {
     }
 
     fn cell(&self, channel: &ChannelId, number: BlockNumber) -> Cell {
-        let mut cells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
         let known = cells.iter().rev().find(|(of, at, _)| *at == number && of == channel);
         if let Some((.., cell)) = known {
             return Arc::clone(cell);

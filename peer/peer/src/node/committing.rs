@@ -84,6 +84,12 @@ pub(super) fn commit_or_stop(
     channel: &Channel,
     commit: impl FnOnce() -> Result<(), Refusal>,
 ) -> Result<(), Refusal> {
+    // Stopped from elsewhere, such as by what other organisations attest: nothing is added to a ledger that is contradicted.
+    if let Some(reason) = channel.stopped() {
+        return Err(Refusal::Fault(NodeFault::Ledger {
+            cause: format!("the channel has stopped: {reason}"),
+        }));
+    }
     let panicked = |_| {
         let cause =
             "the commit of a block failed within this peer's program; its log has the place".to_owned();
