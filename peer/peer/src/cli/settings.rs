@@ -158,7 +158,7 @@ impl Sources {
     pub fn signing_identity(&self) -> Result<SigningIdentity, SettingsErrors> {
         let mut problems = Vec::new();
         let signer = self.signer(&mut problems);
-        signer.ok_or(SettingsErrors(problems))
+        signer.map(|(signer, _)| signer).ok_or(SettingsErrors(problems))
     }
 
     fn find(&self, setting: &Setting) -> Option<Found> {
