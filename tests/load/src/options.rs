@@ -76,6 +76,17 @@ pub enum KeyKind {
     Ed25519,
 }
 
+impl KeyKind {
+    /// Its name in templates of `cryptogen`.
+    #[must_use]
+    pub const fn algorithm(self) -> &'static str {
+        match self {
+            Self::P256 => "ecdsa",
+            Self::Ed25519 => "ed25519",
+        }
+    }
+}
+
 /// How a result is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum OutputFormat {

@@ -29,6 +29,7 @@ impl Stage {
         let network = Network::start(NetworkOptions {
             hospitals: options.hospitals,
             orderers: options.orderers,
+            public_key_algorithm: options.keys.algorithm(),
             asset_policy: Some(options.policy.text().to_owned()),
             batching: Batching {
                 max_message_count: options.batch,
