@@ -137,6 +137,8 @@ impl PeerMetrics {
     /// Begins to time a proposal.
     pub fn proposal(&self) -> ProposalClock<'_> {
         self.received.add([], 1);
+        // Named before one is, so that a monitor sees them begin at 0.
+        self.turned_away.add([], 0);
         ProposalClock { metrics: self, started: Instant::now(), concerns: None }
     }
 
