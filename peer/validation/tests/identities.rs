@@ -417,7 +417,10 @@ fn a_change_holds_from_the_next_transaction_of_its_block() {
     let admin = town.admin("HospitalA");
     let deputy =
         honest(&town.network, &chain, "deputy", admin, register(&claim(Register, &town.deputy, &[])));
-    let block = chain.validate(&town.network, vec![deputy.envelope()]).expect("readable");
+    let relief = Person::new("HospitalA").identity(&town.network, "peer");
+    let second = honest(&town.network, &chain, "relief", admin, register(&claim(Register, &relief, &[])));
+    let block = chain.validate(&town.network, vec![deputy.envelope(), second.envelope()]).expect("readable");
+    assert_eq!(block.codes(), [Valid, Valid]);
     chain.commit(&block);
     let network = &town.network;
     let act = |nonce: &str, who| Tx { creator: who, ..Tx::new(network, nonce, vec![]) }.envelope();
@@ -434,6 +437,11 @@ fn a_change_holds_from_the_next_transaction_of_its_block() {
     let endorsed_by_b = {
         let mut tx = honest(network, &chain, "b", admin, revoke("HospitalA", &town.nurse.poi()));
         tx.endorsers = vec![peer];
+        tx.envelope()
+    };
+    let relieved = {
+        let mut tx = honest(network, &chain, "relieved", admin, revoke("HospitalA", &peer.poi()));
+        tx.endorsers = vec![&relief];
         tx.envelope()
     };
     let rows: Vec<(&str, Vec<Bytes>, Vec<TxValidationCode>)> = vec![
@@ -459,13 +467,18 @@ fn a_change_holds_from_the_next_transaction_of_its_block() {
         ),
         (
             "an endorsement by a peer that was revoked",
-            vec![revoking(admin, peer), act("a", town.user())],
+            vec![relieved.clone(), act("a", town.user())],
             vec![Valid, EndorsementPolicyFailure],
         ),
         (
             "a change endorsed by a peer that was revoked",
-            vec![revoking(admin, peer), endorsed_by_b],
+            vec![relieved, endorsed_by_b],
             vec![Valid, EndorsementPolicyFailure],
+        ),
+        (
+            "a revocation that the peer itself endorses",
+            vec![revoking(admin, peer), act("a", town.user())],
+            vec![EndorsementPolicyFailure, Valid],
         ),
         (
             "a change by an administrator that was revoked",
