@@ -21,7 +21,7 @@ pub use images::{BombIn, Image, png_claiming, png_with_bomb};
 pub use processes::{Process, children};
 pub use searching::{files_holding, find_in_json};
 pub use stage::Stage;
-pub use steps::{download, openings, share, show, try_upload, unshare, upload, verify};
+pub use steps::{download, openings, share, show, try_upload, try_upload_again, unshare, upload, verify};
 
 use std::path::PathBuf;
 

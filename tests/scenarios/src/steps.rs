@@ -19,6 +19,26 @@ pub fn upload(user: &User, file: &Path, patient: &str) -> Result<(String, Value)
     Ok((id, shown))
 }
 
+/// Uploads a file once more that the hospital uploaded before.
+///
+/// # Errors
+/// Where the command line does not start.
+pub fn try_upload_again(user: &User, file: &Path, patient: &str) -> Result<CliOutput> {
+    let file = file.display().to_string();
+    user.peer(&[
+        "report",
+        "upload",
+        &file,
+        "--patient",
+        patient,
+        "--modality",
+        "CR",
+        "--again",
+        "--output",
+        "json",
+    ])
+}
+
 /// Uploads a file as modality CR.
 ///
 /// # Errors

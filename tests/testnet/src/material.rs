@@ -119,7 +119,8 @@ fn consortium(ports: &Ports, options: &NetworkOptions, hospitals: &[Hospital]) -
     write!(
         text,
         "    Identities: registered\n    Reports:\n      Checkers:\n        Required: {}\n        Organizations: [{}]\n",
-        checkers.len().min(2),
+        // A majority, as the channel's policy of endorsement demands.
+        checkers.len() / 2 + 1,
         checkers.join(", ")
     )?;
     writeln!(text, "      Custodians: [{}]", options.custodians.join(", "))?;
