@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -96,6 +97,24 @@ enum Listener {
     OrdererHealth,
 }
 
+/// Below the range from which the system takes ports for outgoing connections: while a node is stopped nobody else gets
+/// its port.
+const PORT_FIRST: u32 = 11_000;
+const PORTS: u32 = 20_000;
+
+/// A free port, held until the socket is dropped; no two networks of this process draw the same.
+fn free_port() -> Result<TcpListener> {
+    static DRAWN: AtomicU32 = AtomicU32::new(0);
+    for _ in 0..PORTS {
+        let drawn = std::process::id().wrapping_mul(131).wrapping_add(DRAWN.fetch_add(1, Ordering::Relaxed));
+        let port = u16::try_from(PORT_FIRST + drawn % PORTS)?;
+        if let Ok(socket) = TcpListener::bind(("127.0.0.1", port)) {
+            return Ok(socket);
+        }
+    }
+    bail!("no free port from {PORT_FIRST} on: are {PORTS} in use?")
+}
+
 impl Ports {
     /// Draws free ports: all are held until the last is drawn, so that none is drawn twice.
     fn draw() -> Result<Self> {
@@ -104,7 +123,7 @@ impl Ports {
         let mut ports = BTreeMap::new();
         for hospital in Hospital::ALL.into_iter().chain([Hospital::D]) {
             for listener in listeners {
-                let socket = TcpListener::bind("127.0.0.1:0")?;
+                let socket = free_port()?;
                 ports.insert((hospital, listener), socket.local_addr()?.port());
                 held.push(socket);
             }
