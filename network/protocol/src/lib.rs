@@ -13,6 +13,7 @@ pub mod merkle;
 
 mod attestation;
 mod block;
+mod calendar;
 mod chaincode;
 mod config;
 mod config_update;
@@ -31,6 +32,7 @@ mod validation_code;
 
 pub use attestation::{CommitAttestation, SignedAttestation};
 pub use block::{Block, BlockHeader, BlockSignature, Proof, data_hash};
+pub use calendar::rfc3339;
 pub use chaincode::{AdmissionConfig, ChaincodeDefinition, Checkers, ReferenceHash, ReportsConfig};
 pub use config::{
     BatchConfig, Capability, ChannelConfig, Consenter, Endpoint, IdentityRule, OrdererConfig, Organization,
