@@ -23,7 +23,7 @@ const PACKAGES: [&str; 2] = ["ImageHash==4.3.2", "Pillow==13.0.0"];
 fn hashes_are_those_of_python_imagehash() {
     let Some(tools) = shared::folder("tools") else { return };
     let Some(python) = python() else {
-        println!("DATA ABSENT: python3");
+        println!("SKIPPED: python3 is not here");
         return;
     };
     let generator = tools.join("gen_images.py");

@@ -27,7 +27,7 @@ fn openssl(arguments: &[&str]) -> Option<(bool, String)> {
             Some((output.status.success(), String::from_utf8_lossy(&text).into_owned()))
         }
         Err(_) => {
-            println!("DATA ABSENT: the openssl command line");
+            println!("SKIPPED: the openssl command line is not here");
             None
         }
     }

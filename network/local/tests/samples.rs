@@ -13,7 +13,7 @@ fn compose(name: &str) -> PathBuf {
 fn program(name: &str) -> Option<Command> {
     let path = Path::new(env!("CARGO_BIN_EXE_network")).with_file_name(name);
     if !path.is_file() {
-        println!("DATA ABSENT: the program {name}; build it by `cargo build --workspace --bins`");
+        println!("SKIPPED: the program {name} is not built; build it by `cargo build --workspace --bins`");
         return None;
     }
     let mut command = Command::new(path);

@@ -71,7 +71,7 @@ fn run_limited(path: &Path, bytes: usize, is_killed: bool) -> Option<Output> {
 /// Runs the child within the limit and opens what it left. Returns whether a commit, not the opening, met the limit.
 fn round(path: &Path, bytes: usize, is_killed: bool) -> bool {
     let Some(output) = run_limited(path, bytes, is_killed) else {
-        println!("DATA ABSENT: prlimit of util-linux, to limit the size of files");
+        println!("SKIPPED: prlimit of util-linux is not here, which limits the size of files");
         return true;
     };
     let text = String::from_utf8_lossy(&output.stdout);
@@ -155,7 +155,7 @@ impl Drop for SmallDisk {
 #[test]
 fn a_full_disk_is_named_and_the_ledger_goes_on_once_there_is_room() {
     let Some(disk) = SmallDisk::new() else {
-        println!("DATA ABSENT: the right to mount a small file system in memory");
+        println!("SKIPPED: no right to mount a small file system in memory");
         return;
     };
     let path = disk.0.path().join("ledger");
