@@ -114,20 +114,22 @@ impl fmt::Display for Element {
 }
 
 impl Element {
+    /// Those whose path names nothing of the configuration.
+    const FIXED: [Self; 8] = [
+        Self::Capabilities,
+        Self::Consenters,
+        Self::Batch,
+        Self::DifficultyBits,
+        Self::Checkers,
+        Self::Custodians,
+        Self::Holders,
+        Self::Identities,
+    ];
+
     /// The element of a path; `None` where this release knows none of that path.
     #[must_use]
     pub fn of_path(path: &str) -> Option<Self> {
-        let fixed = [
-            Self::Capabilities,
-            Self::Consenters,
-            Self::Batch,
-            Self::DifficultyBits,
-            Self::Checkers,
-            Self::Custodians,
-            Self::Holders,
-            Self::Identities,
-        ];
-        if let Some(element) = fixed.into_iter().find(|element| element.to_string() == path) {
+        if let Some(element) = Self::FIXED.into_iter().find(|element| element.to_string() == path) {
             return Some(element);
         }
         if let Some(policy) = path.strip_prefix(POLICIES) {
@@ -169,16 +171,7 @@ impl Element {
     /// Every element of a configuration.
     #[must_use]
     pub fn all(config: &ChannelConfig) -> Vec<Self> {
-        let mut elements = vec![
-            Self::Capabilities,
-            Self::Consenters,
-            Self::Batch,
-            Self::DifficultyBits,
-            Self::Checkers,
-            Self::Custodians,
-            Self::Holders,
-            Self::Identities,
-        ];
+        let mut elements = Self::FIXED.to_vec();
         elements.extend(config.policies.keys().cloned().map(Self::Policy));
         for organization in &config.organizations {
             let of_part =

@@ -60,7 +60,7 @@ impl OrdererMetrics {
 
     /// Counts an envelope that came at `started`.
     pub fn answered(&self, channel: &str, status: Status, started: Instant) {
-        let status = name_of(status);
+        let status = status.name();
         self.processed.add([channel, status], 1);
         self.enqueue.observe([channel, status], started.elapsed());
     }
@@ -68,21 +68,6 @@ impl OrdererMetrics {
     /// Counts a block that was sent.
     pub fn sent(&self, channel: &str) {
         self.sent.add([channel], 1);
-    }
-}
-
-/// Fabric's name of a status.
-const fn name_of(status: Status) -> &'static str {
-    match status {
-        Status::Unknown => "UNKNOWN",
-        Status::Success => "SUCCESS",
-        Status::BadRequest => "BAD_REQUEST",
-        Status::Forbidden => "FORBIDDEN",
-        Status::NotFound => "NOT_FOUND",
-        Status::RequestEntityTooLarge => "REQUEST_ENTITY_TOO_LARGE",
-        Status::InternalServerError => "INTERNAL_SERVER_ERROR",
-        Status::NotImplemented => "NOT_IMPLEMENTED",
-        Status::ServiceUnavailable => "SERVICE_UNAVAILABLE",
     }
 }
 

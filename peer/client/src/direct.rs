@@ -128,15 +128,5 @@ fn endorser_of(answer: &ProposalResponse) -> Option<MspId> {
 
 /// Fabric's name of a `common.Status`.
 pub(crate) fn status_name(status: i32) -> &'static str {
-    match FabricStatus::try_from(status) {
-        Ok(FabricStatus::Success) => "SUCCESS",
-        Ok(FabricStatus::BadRequest) => "BAD_REQUEST",
-        Ok(FabricStatus::Forbidden) => "FORBIDDEN",
-        Ok(FabricStatus::NotFound) => "NOT_FOUND",
-        Ok(FabricStatus::RequestEntityTooLarge) => "REQUEST_ENTITY_TOO_LARGE",
-        Ok(FabricStatus::InternalServerError) => "INTERNAL_SERVER_ERROR",
-        Ok(FabricStatus::NotImplemented) => "NOT_IMPLEMENTED",
-        Ok(FabricStatus::ServiceUnavailable) => "SERVICE_UNAVAILABLE",
-        Ok(FabricStatus::Unknown) | Err(_) => "UNKNOWN",
-    }
+    FabricStatus::try_from(status).unwrap_or(FabricStatus::Unknown).name()
 }

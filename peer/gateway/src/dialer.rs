@@ -12,8 +12,6 @@ mod broadcast;
 mod broadcast_stream;
 mod trust;
 
-pub(crate) use broadcast::name as status_name;
-
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -174,3 +174,21 @@ pub enum Status {
     /// Not now.
     ServiceUnavailable = 503,
 }
+
+impl Status {
+    /// Fabric's name, as it stands in logs and messages.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "UNKNOWN",
+            Self::Success => "SUCCESS",
+            Self::BadRequest => "BAD_REQUEST",
+            Self::Forbidden => "FORBIDDEN",
+            Self::NotFound => "NOT_FOUND",
+            Self::RequestEntityTooLarge => "REQUEST_ENTITY_TOO_LARGE",
+            Self::InternalServerError => "INTERNAL_SERVER_ERROR",
+            Self::NotImplemented => "NOT_IMPLEMENTED",
+            Self::ServiceUnavailable => "SERVICE_UNAVAILABLE",
+        }
+    }
+}

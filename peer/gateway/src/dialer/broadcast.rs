@@ -72,7 +72,7 @@ where
                         Meaning::AskAnother => last = Some(verdict.clone()),
                         Meaning::AskLater => may_change = true,
                     }
-                    format!("status={}, info={}", name(verdict.status), verdict.info)
+                    format!("status={}, info={}", verdict.status.name(), verdict.info)
                 }
             };
             failures.insert(endpoint.clone(), failure(&endpoint, message));
@@ -102,21 +102,6 @@ fn verdict(from: EndpointFailure, answer: BroadcastResponse) -> BroadcastVerdict
 fn jittered(pause: Duration) -> Duration {
     let share = getrandom::u32().map_or(0.5, |random| f64::from(random) / f64::from(u32::MAX));
     pause.mul_f64(0.5 + share / 2.0)
-}
-
-/// Fabric's name of a status.
-pub(crate) const fn name(status: Status) -> &'static str {
-    match status {
-        Status::Unknown => "UNKNOWN",
-        Status::Success => "SUCCESS",
-        Status::BadRequest => "BAD_REQUEST",
-        Status::Forbidden => "FORBIDDEN",
-        Status::NotFound => "NOT_FOUND",
-        Status::RequestEntityTooLarge => "REQUEST_ENTITY_TOO_LARGE",
-        Status::InternalServerError => "INTERNAL_SERVER_ERROR",
-        Status::NotImplemented => "NOT_IMPLEMENTED",
-        Status::ServiceUnavailable => "SERVICE_UNAVAILABLE",
-    }
 }
 
 #[cfg(test)]

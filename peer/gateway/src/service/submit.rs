@@ -12,7 +12,6 @@ use super::opened::{open_envelope, signed_by};
 use super::remote::BroadcastVerdict;
 use super::upload::{UploadCustody, is_same_cid};
 use super::{GatewayService, now_ms};
-use crate::dialer::status_name;
 use crate::ports::Node;
 use crate::signed_request::require_active;
 
@@ -71,7 +70,7 @@ fn refused(verdict: BroadcastVerdict) -> Status {
             Code::Aborted
         }
     };
-    let name = status_name(verdict.status);
+    let name = verdict.status.name();
     let text = format!("received unsuccessful response from orderer: status={name}, info={}", verdict.info);
     let row = ErrorDetail { address: verdict.address, msp_id: verdict.msp_id, message: verdict.info };
     error_details(code, text, vec![row])

@@ -7,7 +7,7 @@ use protocol::Endpoint;
 use protocol::fabric::{BroadcastResponse, Status};
 use tokio::time::Instant;
 
-use super::{name, until_decided};
+use super::until_decided;
 use crate::service::{BroadcastVerdict, EndpointFailure, NoOrderer};
 
 fn endpoint(port: u16) -> Endpoint {
@@ -99,6 +99,6 @@ async fn without_orderers_nothing_is_waited_for() {
 fn every_status_has_its_name() {
     let rows = [(Status::Success, "SUCCESS"), (Status::NotFound, "NOT_FOUND"), (Status::Unknown, "UNKNOWN")];
     for (status, text) in rows {
-        assert_eq!(name(status), text);
+        assert_eq!(status.name(), text);
     }
 }
