@@ -5,12 +5,21 @@
 //! client waits for no timer, many clients fill blocks (Fabric's three limits, and one rule more). An envelope that stands
 //! alone, an update of the configuration, closes the batch before it and is the next one.
 //!
+//! A block costs every node a signature, its check and an fsync, whatever it holds. So a block of several transactions is
+//! a sign of load, and gives the next one time to fill: a few milliseconds a transaction that it held, at most
+//! [`PACE_MS_MAX`]. Where the clients become fewer, so do the milliseconds.
+//!
 //! It never reorders, drops or repeats an envelope. Time is an argument; whoever holds the cutter wakes it at
 //! [`BlockCutter::deadline_ms`].
 
 use std::collections::VecDeque;
 
 use protocol::BatchConfig;
+
+/// The longest time that a block leaves the next one to fill.
+const PACE_MS_MAX: u64 = 25;
+/// How long a block leaves the next one to fill, for each transaction that it held beside the first.
+const PACE_MS_A_TRANSACTION: u64 = 2;
 
 /// Envelopes of one block, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +46,30 @@ pub struct BlockCutter<T> {
     waiting_bytes: u64,
     /// How many of those that wait stand alone.
     waiting_alone: usize,
+    last_cut: LastCut,
+}
+
+/// What the last block leaves to the next one.
+#[derive(Clone, Copy, Default)]
+struct LastCut {
+    at_ms: u64,
+    pace_ms: u64,
+}
+
+impl LastCut {
+    fn of(count: usize, at_ms: u64) -> Self {
+        let others = count.saturating_sub(1) as u64;
+        Self { at_ms, pace_ms: PACE_MS_MAX.min(others.saturating_mul(PACE_MS_A_TRANSACTION)) }
+    }
+
+    /// Whether the next one had its time to fill. A clock that was set back ends the wait.
+    fn has_passed(self, now_ms: u64) -> bool {
+        now_ms < self.at_ms || now_ms >= self.ends_ms()
+    }
+
+    fn ends_ms(self) -> u64 {
+        self.at_ms.saturating_add(self.pace_ms)
+    }
 }
 
 impl<T> BlockCutter<T> {
@@ -50,6 +83,7 @@ impl<T> BlockCutter<T> {
             waiting: VecDeque::new(),
             waiting_bytes: 0,
             waiting_alone: 0,
+            last_cut: LastCut::default(),
         }
     }
 
@@ -112,7 +146,9 @@ impl<T> BlockCutter<T> {
         if self.in_flight >= self.in_flight_max {
             return None;
         }
-        self.waiting.front().map(|oldest| oldest.arrived_ms.saturating_add(u64::from(self.limits.timeout_ms)))
+        let oldest = self.waiting.front()?;
+        let timeout_ms = oldest.arrived_ms.saturating_add(u64::from(self.limits.timeout_ms));
+        Some(if self.in_flight == 0 { timeout_ms.min(self.last_cut.ends_ms()) } else { timeout_ms })
     }
 
     /// How many envelopes wait.
@@ -142,7 +178,9 @@ impl<T> BlockCutter<T> {
     fn cut(&mut self, now_ms: u64) -> Vec<Batch<T>> {
         let mut batches = Vec::new();
         while self.is_due(now_ms) {
-            batches.push(self.take());
+            let batch = self.take();
+            self.last_cut = LastCut::of(batch.items.len(), now_ms);
+            batches.push(batch);
             self.in_flight += 1;
         }
         batches
@@ -158,7 +196,8 @@ impl<T> BlockCutter<T> {
         // What comes before one that stands alone waits for no company.
         let is_closed = self.waiting_alone > 0;
         let has_waited = now_ms.saturating_sub(oldest.arrived_ms) >= u64::from(self.limits.timeout_ms);
-        self.in_flight == 0 || is_full || has_waited || is_closed
+        let is_idle = self.in_flight == 0 && self.last_cut.has_passed(now_ms);
+        is_idle || is_full || has_waited || is_closed
     }
 
     /// The longest prefix that keeps the limits; an envelope over the preferred bytes travels alone, as in Fabric.

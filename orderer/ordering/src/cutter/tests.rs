@@ -97,6 +97,30 @@ fn each_rule_of_cutting() {
             &[Push(1, 0), Push(1, 1), PushAlone(1, 1)],
             &[&[1], &[2], &[3]],
         ),
+        (
+            "a block of several leaves the next one time to fill",
+            1,
+            &[Push(1, 0), Push(1, 1), Push(1, 1), Completed(2), Push(1, 2), Completed(3), Tick(3)],
+            &[&[1], &[2, 3]],
+        ),
+        (
+            "that time ends",
+            1,
+            &[Push(1, 0), Push(1, 1), Push(1, 1), Completed(2), Completed(2), Push(1, 3), Tick(4)],
+            &[&[1], &[2, 3], &[4]],
+        ),
+        (
+            "a full batch does not wait for it",
+            1,
+            &[Push(1, 0), Push(1, 1), Push(1, 1), Completed(2), Completed(2), Push(30, 2), Push(20, 2)],
+            &[&[1], &[2, 3], &[4, 5]],
+        ),
+        (
+            "a clock that was set back does not prolong it",
+            1,
+            &[Push(1, 90), Push(1, 91), Push(1, 91), Completed(92), Completed(92), Push(1, 5)],
+            &[&[1], &[2, 3], &[4]],
+        ),
         ("nothing waits, nothing is cut", 2, &[Tick(1), Completed(2), Tick(1000)], &[]),
     ];
     for (name, in_flight_max, events, verdict) in rows {
@@ -115,6 +139,33 @@ fn the_deadline_is_the_oldest_arrival_plus_the_timeout() {
     cutter.push(3, 1, 1_020);
     assert_eq!(cutter.deadline_ms(), Some(1_210));
     assert_eq!(cutter.len(), 2);
+}
+
+#[test]
+fn the_deadline_is_the_end_of_the_time_to_fill_where_nothing_is_in_flight() {
+    let mut cutter = BlockCutter::new(limits(), 1);
+    cutter.push(1, 1, 1_000);
+    cutter.push(2, 1, 1_000);
+    cutter.push(3, 1, 1_000);
+    assert_eq!(cutter.completed(1_001).len(), 1, "two transactions");
+    assert!(cutter.completed(1_002).is_empty());
+    cutter.push(4, 1, 1_002);
+    assert_eq!(cutter.deadline_ms(), Some(1_003));
+    assert_eq!(cutter.tick(1_003).len(), 1);
+}
+
+#[test]
+fn the_time_to_fill_is_bounded() {
+    let mut many = BatchConfig { max_message_count: 500, ..limits() };
+    many.preferred_max_bytes = 1_000;
+    let mut cutter = BlockCutter::new(many, 1);
+    for number in 0..200 {
+        cutter.push(number, 1, 0);
+    }
+    assert_eq!(cutter.completed(0).len(), 1, "all the others in one");
+    assert!(cutter.completed(1).is_empty());
+    cutter.push(200, 1, 1);
+    assert_eq!(cutter.deadline_ms(), Some(PACE_MS_MAX));
 }
 
 #[test]
@@ -184,7 +235,12 @@ proptest! {
                 cut.extend(batch.items);
             }
             prop_assert!(cutter.in_flight() <= in_flight_max);
-            prop_assert!(cutter.in_flight() > 0 || cutter.is_empty(), "nothing waits while nothing is in flight");
+            let soon = now_ms + 1..=now_ms + PACE_MS_MAX;
+            let goes_soon = cutter.deadline_ms().is_some_and(|due| soon.contains(&due));
+            prop_assert!(
+                cutter.in_flight() > 0 || cutter.is_empty() || goes_soon,
+                "while nothing is in flight, what waits has a timer of some milliseconds"
+            );
         }
         let mut rest = cutter.drain();
         cut.append(&mut rest);
