@@ -7,7 +7,7 @@
 //! signature, so that nothing of them is kept.
 
 use std::{
-    collections::BTreeSet,
+    collections::HashSet,
     fmt, mem,
     sync::{Mutex, MutexGuard, PoisonError},
 };
@@ -32,10 +32,11 @@ pub struct KnownSignatures {
     generations: Mutex<Generations>,
 }
 
+/// Asked and added to, never walked through: the order of a hash set decides nothing.
 #[derive(Default)]
 struct Generations {
-    current: BTreeSet<Seen>,
-    before: BTreeSet<Seen>,
+    current: HashSet<Seen>,
+    before: HashSet<Seen>,
 }
 
 impl Generations {
@@ -157,7 +158,7 @@ mod tests {
             digest(b, &[b"ab"], b"c"),
             digest(a, &[b"ab"], b"d"),
         ];
-        let distinct: BTreeSet<Seen> = rows.into();
+        let distinct: HashSet<Seen> = rows.into();
         assert_eq!(distinct.len(), rows.len());
         assert_eq!(digest(a, &[b"a", b"b"], b"c"), rows[0], "parts are as good as the whole");
     }

@@ -7,7 +7,7 @@
 
 use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::thread;
 
 use bytes::Bytes;
@@ -26,6 +26,9 @@ use super::settings::with_causes;
 pub const BLOCKS_WAITING_MAX: usize = 4;
 /// Envelopes that are worth a thread of their own.
 const ENVELOPES_A_THREAD_MIN: usize = 8;
+
+/// Cores of this machine. The question reads files of the kernel, so it is asked once.
+static CORES: LazyLock<usize> = LazyLock::new(|| thread::available_parallelism().map_or(1, NonZero::get));
 
 /// Characters of a reason in the log.
 const REASON_CHARS_MAX: usize = 500;
@@ -139,8 +142,7 @@ fn commit(
 /// Judges envelopes by themselves on as many threads as there are cores, for blocks that are worth it.
 fn examine_all(envelopes: &[Bytes], bundle: &ConfigBundle, at_ms: u64) -> Vec<ExaminedTransaction> {
     let numbered: Vec<(TxNumber, &Bytes)> = (0_u32..).map(TxNumber).zip(envelopes).collect();
-    let cores = thread::available_parallelism().map_or(1, NonZero::get);
-    let threads = cores.min(numbered.len() / ENVELOPES_A_THREAD_MIN).max(1);
+    let threads = CORES.min(numbered.len() / ENVELOPES_A_THREAD_MIN).max(1);
     if threads == 1 {
         return ExaminedTransaction::of_all(&numbered, bundle, at_ms);
     }
