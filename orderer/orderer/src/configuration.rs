@@ -19,12 +19,16 @@ use transport::{TlsIdentity, TrustRoots};
 
 /// The prefix of the variables, Fabric's.
 const ENV_PREFIX: &str = "ORDERER";
-/// The setting of the CAs that are believed beside the channel's.
-const ROOT_CAS: &str = "General.TLS.RootCAs";
 /// A certificate or key file.
 const PEM_BYTES_MAX: u64 = 1 << 20;
 /// A genesis block: a configuration and its header.
 const GENESIS_BYTES_MAX: u64 = CONFIG_BYTES_MAX as u64 + (1 << 20);
+/// Channels of one node: each is a group of consensus with timers, a store and queues of its own.
+const CHANNELS_MAX: usize = 32;
+/// The setting of the CAs that are believed beside the channels'.
+const ROOT_CAS: &str = "General.TLS.RootCAs";
+/// The setting of the genesis blocks.
+const BOOTSTRAP_FILE: &str = "General.BootstrapFile";
 
 /// What users wrote.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -106,17 +110,24 @@ pub struct Settings {
     pub ledger: PathBuf,
     /// The TLS key and certificate.
     pub tls: TlsIdentity,
-    /// Whom TLS believes: the files named, and the TLS CAs of the channel.
+    /// Whom TLS believes: the files named, and the TLS CAs of all channels.
     pub roots: TrustRoots,
-    /// Those of the files named, which every configuration leaves in force.
+    /// Those of the files named, which every configuration leaves in force: the own organisation's.
     pub own_roots: Vec<Bytes>,
     /// The signing identity.
     pub signer: Arc<SigningIdentity>,
-    /// The block that begins the channel.
+    /// The channels, sorted by name; at least one.
+    pub channels: Vec<ChannelSettings>,
+}
+
+/// A channel that this node orders for.
+#[derive(Debug)]
+pub struct ChannelSettings {
+    /// The block that begins it.
     pub genesis: Block,
     /// Its configuration.
     pub bundle: Arc<ConfigBundle>,
-    /// This node's number among the consenters.
+    /// This node's number among its consenters.
     pub consenter: u32,
 }
 
@@ -153,10 +164,9 @@ impl Passage<'_> {
         let identity = self.tls();
         let genesis = self.genesis();
         let own_roots = self.own_roots();
-        let roots = self.roots(own_roots.as_deref(), genesis.as_ref().map(|(_, bundle)| &**bundle));
-        let (genesis, bundle) = genesis?;
+        let roots = self.roots(own_roots.as_deref(), genesis.as_deref().unwrap_or_default());
         let (signer, identity) = (signer?, identity?);
-        let consenter = self.consenter(&bundle, &signer, &identity)?;
+        let channels = self.channels(genesis?, &signer, &identity)?;
         let operations = Some(self.written.operations.listen_address.clone()).filter(|text| !text.is_empty());
         Some(Settings {
             listen: (listen_address.clone(), *listen_port),
@@ -166,9 +176,7 @@ impl Passage<'_> {
             roots: roots?,
             own_roots: own_roots?,
             signer: Arc::new(signer),
-            genesis,
-            bundle,
-            consenter,
+            channels,
         })
     }
 
@@ -208,16 +216,54 @@ impl Passage<'_> {
         self.problems.check("General.TLS.Certificate", shown.display(), identity, fix)
     }
 
-    fn genesis(&mut self) -> Option<(Block, Arc<ConfigBundle>)> {
-        const KEY: &str = "General.BootstrapFile";
+    /// The genesis block of each channel: the file named, or every `*.block` of the folder named.
+    fn genesis(&mut self) -> Option<Vec<(Block, Arc<ConfigBundle>)>> {
+        let named = self.written.general.bootstrap_file.clone();
+        let path = self.base.join(&named);
+        let files = if path.is_dir() {
+            let fix = "name a folder with the genesis block of each channel";
+            let names = self.problems.check(BOOTSTRAP_FILE, path.display(), blocks_in(&path), fix)?;
+            names.into_iter().map(|name| named.join(name)).collect()
+        } else {
+            vec![named]
+        };
+        // Every file is looked at, so that all problems are reported together.
+        let read: Vec<_> = files.iter().map(|file| self.genesis_block(file)).collect();
+        let mut blocks = read.into_iter().collect::<Option<Vec<_>>>()?;
+        blocks.sort_by(|(one, _), (other, _)| one.header.channel.cmp(&other.header.channel));
+        let doubled = blocks.windows(2).find(|pair| pair[0].0.header.channel == pair[1].0.header.channel);
+        if let Some([(block, _), _]) = doubled {
+            let (channel, fix) = (&block.header.channel, "leave one block of each channel in the folder");
+            self.problems.add(BOOTSTRAP_FILE, channel, "two genesis blocks begin this channel", fix);
+            return None;
+        }
+        Some(blocks)
+    }
+
+    fn genesis_block(&mut self, path: &Path) -> Option<(Block, Arc<ConfigBundle>)> {
         let fix = "name the genesis block that configtxgen wrote for this channel";
-        let path = &self.written.general.bootstrap_file;
-        let shown = self.base.join(path);
-        let bytes = self.file(KEY, path, GENESIS_BYTES_MAX)?;
-        let block = self.problems.check(KEY, shown.display(), Block::from_bytes(&bytes), fix)?;
-        let config = self.problems.check(KEY, shown.display(), config_of_block(&block), fix)?;
-        let bundle = self.problems.check(KEY, shown.display(), ConfigBundle::new(config), fix)?;
+        let bytes = self.file(BOOTSTRAP_FILE, path, GENESIS_BYTES_MAX)?;
+        let path = self.base.join(path);
+        let block = self.problems.check(BOOTSTRAP_FILE, path.display(), Block::from_bytes(&bytes), fix)?;
+        let config = self.problems.check(BOOTSTRAP_FILE, path.display(), config_of_block(&block), fix)?;
+        let bundle = self.problems.check(BOOTSTRAP_FILE, path.display(), ConfigBundle::new(config), fix)?;
         Some((block, Arc::new(bundle)))
+    }
+
+    fn channels(
+        &mut self,
+        genesis: Vec<(Block, Arc<ConfigBundle>)>,
+        signer: &SigningIdentity,
+        tls: &TlsIdentity,
+    ) -> Option<Vec<ChannelSettings>> {
+        let found: Vec<Option<ChannelSettings>> = genesis
+            .into_iter()
+            .map(|(genesis, bundle)| {
+                let consenter = self.consenter(&bundle, signer, tls)?;
+                Some(ChannelSettings { genesis, bundle, consenter })
+            })
+            .collect();
+        found.into_iter().collect()
     }
 
     /// The CAs in the files named.
@@ -231,8 +277,8 @@ impl Passage<'_> {
         Some(self.problems.check(ROOT_CAS, "", named, fix)?.certificates())
     }
 
-    fn roots(&mut self, own: Option<&[Bytes]>, bundle: Option<&ConfigBundle>) -> Option<TrustRoots> {
-        let roots = TrustRoots::new(trusted(own?, bundle));
+    fn roots(&mut self, own: Option<&[Bytes]>, genesis: &[(Block, Arc<ConfigBundle>)]) -> Option<TrustRoots> {
+        let roots = TrustRoots::new(trusted(own?, genesis.iter().map(|(_, bundle)| &**bundle)));
         self.problems.check(ROOT_CAS, "", roots, "name files with CA certificates, PEM")
     }
 
@@ -244,7 +290,7 @@ impl Passage<'_> {
     ) -> Option<u32> {
         let consenters = &bundle.config().orderer.consenters;
         let keys = ConsenterKeys::new(consenters, bundle.msps());
-        let keys = self.problems.check("General.BootstrapFile", "", keys, "make the genesis block anew")?;
+        let keys = self.problems.check(BOOTSTRAP_FILE, "", keys, "make the genesis block anew")?;
         let Some(number) = keys.number_of(signer.certificate_der()) else {
             let reason = format!(
                 "this node's certificate is that of none of the {} consenters of channel '{}'",
@@ -283,15 +329,32 @@ impl Passage<'_> {
     }
 }
 
-/// The CAs of the files named, and the TLS CAs of all organisations of the channel.
-pub fn trusted(own: &[Bytes], bundle: Option<&ConfigBundle>) -> Vec<Bytes> {
+/// The CAs of the files named, and the TLS CAs of all organisations of the channels.
+pub fn trusted<'a>(own: &[Bytes], bundles: impl Iterator<Item = &'a ConfigBundle>) -> Vec<Bytes> {
     let mut roots = own.to_vec();
-    for organization in bundle.iter().flat_map(|bundle| &bundle.config().organizations) {
+    for organization in bundles.flat_map(|bundle| &bundle.config().organizations) {
         roots.extend(organization.msp.tls_ca_certs().cloned());
     }
     roots.sort();
     roots.dedup();
     roots
+}
+
+/// Names of the files `*.block` of a folder, sorted.
+fn blocks_in(folder: &Path) -> Result<Vec<PathBuf>, String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(|error| error.to_string())? {
+        let name = PathBuf::from(entry.map_err(|error| error.to_string())?.file_name());
+        if name.extension().is_some_and(|extension| extension == "block") {
+            found.push(name);
+        }
+    }
+    found.sort();
+    match found.len() {
+        0 => Err("it holds no file whose name ends in .block".to_owned()),
+        1..=CHANNELS_MAX => Ok(found),
+        more => Err(format!("it holds {more} blocks, and a node orders for at most {CHANNELS_MAX} channels")),
+    }
 }
 
 fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>, String> {

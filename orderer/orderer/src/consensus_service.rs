@@ -13,7 +13,6 @@ use transport::{PeerCertificate, Request, Response, Status};
 
 use crate::channel::Channel;
 use crate::channels::Channels;
-use crate::consenters::TlsConsenters;
 
 /// Envelopes in one forwarded call; twice what this release sends.
 const FORWARDED_MAX: usize = 512;
@@ -23,13 +22,12 @@ pub const SHARES_MAX: usize = 256;
 /// The service.
 pub struct ConsensusService {
     channels: Arc<Channels>,
-    consenters: Arc<TlsConsenters>,
 }
 
 impl ConsensusService {
     /// Serves these channels; calls count as a sign of life of their sender.
-    pub fn new(channels: Arc<Channels>, consenters: Arc<TlsConsenters>) -> Self {
-        Self { channels, consenters }
+    pub fn new(channels: Arc<Channels>) -> Self {
+        Self { channels }
     }
 
     /// The channel, and the caller's number in it.
@@ -49,7 +47,7 @@ impl ConsensusService {
             );
             Status::permission_denied(text)
         })?;
-        self.consenters.heard(number);
+        channel.consenters.heard(number);
         Ok((Arc::clone(channel), number))
     }
 }

@@ -41,6 +41,9 @@ pub trait ConsenterNetwork: Send + Sync + 'static {
     /// The numbers of all consenters but this one.
     fn others(&self) -> Vec<u32>;
 
+    /// Notes that a consenter has called this node.
+    fn heard(&self, consenter: u32);
+
     /// The consenters that are not heard of, by name and endpoint, for whoever waits for them.
     fn missing(&self) -> Vec<String>;
 }
@@ -66,13 +69,6 @@ impl TlsConsenters {
             Some((number, Peer { name, client, heard: Mutex::new(None) }))
         };
         Self { peers: consenters.iter().enumerate().filter_map(peer).collect() }
-    }
-
-    /// Notes that a consenter has called this node.
-    pub fn heard(&self, consenter: u32) {
-        if let Some(peer) = self.peers.get(&consenter) {
-            peer.hear();
-        }
     }
 }
 
@@ -118,6 +114,12 @@ impl ConsenterNetwork for TlsConsenters {
 
     fn others(&self) -> Vec<u32> {
         self.peers.keys().copied().collect()
+    }
+
+    fn heard(&self, consenter: u32) {
+        if let Some(peer) = self.peers.get(&consenter) {
+            peer.hear();
+        }
     }
 
     fn missing(&self) -> Vec<String> {

@@ -21,6 +21,7 @@ mod raft;
 mod seek;
 mod sharing;
 mod start;
+mod trusting;
 
 #[cfg(test)]
 #[path = "../../ordering/src/world.rs"]

@@ -7,8 +7,8 @@ use std::net::TcpListener;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use bytes::Bytes;
 use node::{Component, Health, Metrics, grpc_observer, health_route, metrics_route};
+use protocol::ChannelId;
 use serde_json::json;
 use store::{Read as _, Store, StoreOptions};
 use tokio::sync::{mpsc, watch};
@@ -25,7 +25,7 @@ use crate::chain::{Chain, ChainParts, chain_families};
 use crate::channel::Channel;
 use crate::channels::Channels;
 use crate::clocks::{Clocks, system_clock_ms};
-use crate::configuration::{Settings, trusted};
+use crate::configuration::{ChannelSettings, Settings};
 use crate::consensus_service::ConsensusService;
 use crate::consenters::{ConsenterNetwork, TlsConsenters};
 use crate::deliver::Deliver;
@@ -34,6 +34,7 @@ use crate::leader::{LeaderParts, lead};
 use crate::metrics::OrdererMetrics;
 use crate::raft::{LOG_FAMILIES, RaftConsensus, RaftParts};
 use crate::sharing::share;
+use crate::trusting::Trust;
 
 /// What a ledger folder of an orderer is called inside, and the layout of its families.
 const PURPOSE: &str = "orderer";
@@ -50,28 +51,26 @@ const FORWARDINGS_MAX: usize = 4096;
 pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
     let (ending, ends) = watch::channel(false);
     let (closing, closes) = watch::channel(false);
-    let (chain, own_shares) = open(&settings)?;
+    let opened = open_all(&settings)?;
     let (host, port) = &settings.listen;
     let listener = tokio::net::TcpListener::bind((host.as_str(), *port)).await.with_context(|| {
         format!("address {host}:{port} (General.ListenAddress, ListenPort) cannot be bound")
     })?;
     let operations = settings.operations.as_deref().map(bind_operations).transpose()?;
-    trust(&settings.roots, &settings.own_roots, &chain);
+    let chains = opened.iter().map(|(chain, _)| Arc::clone(chain)).collect();
+    let trust = Arc::new(Trust::new(settings.roots.clone(), settings.own_roots.clone(), chains));
+    trust.renew();
 
     let tls = TlsClient::new(&settings.tls, &settings.roots);
-    let bundle = chain.bundle();
-    let consenters = &bundle.config().orderer.consenters;
-    let consenters = Arc::new(TlsConsenters::new(consenters, settings.consenter, &tls));
     let mut tasks = JoinSet::new();
-    tasks.spawn(share(Arc::clone(&chain), consenters.clone(), own_shares, ends.clone()));
-    tasks.spawn(trust_always(
-        settings.roots.clone(),
-        settings.own_roots.clone(),
-        Arc::clone(&chain),
-        ends.clone(),
-    ));
-    let channel = begin(chain, consenters.clone(), &mut tasks, ends.clone()).await?;
-    let channels = Arc::new(Channels::new([Arc::clone(&channel)]));
+    let mut begun = Vec::new();
+    for opened in opened {
+        begun.push(begin(opened, &tls, &mut tasks, &ends).await?);
+    }
+    let channels = Arc::new(Channels::new(begun));
+    for channel in channels.iter() {
+        tasks.spawn(Arc::clone(&trust).follow(Arc::clone(&channel.chain), ends.clone()));
+    }
 
     let health = Health::new(env!("CARGO_PKG_VERSION"));
     watch_health(&health, &channels);
@@ -80,18 +79,22 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> anyh
     let web = match operations {
         Some(listener) => {
             let routes = vec![health_route(health), metrics_route(metrics.clone())];
-            Some(WebServer::serve(listener, &settings.tls, &settings.roots, routes).await?)
+            // What a node says of all its channels is for the organisation that runs it.
+            let own = TrustRoots::new(settings.own_roots.clone())?;
+            Some(WebServer::serve(listener, &settings.tls, &own, routes).await?)
         }
         None => None,
     };
-    say_ready(&channel, &listener.local_addr()?);
+    for channel in channels.iter() {
+        say_ready(channel, &listener.local_addr()?);
+    }
     let broadcast = Broadcast::new(Arc::clone(&channels), closes.clone(), Arc::clone(&own_metrics));
     let deliver = Deliver::new(Arc::clone(&channels), closes, own_metrics);
     Server::new(&settings.tls, &settings.roots)
         .observer(grpc_observer(&metrics))
         .add_service(AtomicBroadcastServer::new(broadcast))
         .add_service(DeliveryServer::new(deliver))
-        .add_service(ConsensusServer::new(ConsensusService::new(Arc::clone(&channels), consenters)))
+        .add_service(ConsensusServer::new(ConsensusService::new(Arc::clone(&channels))))
         .serve(listener, async {
             shutdown.await;
             // Streams without an end would hold the listener up to its deadline.
@@ -111,50 +114,40 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> anyh
     Ok(())
 }
 
-/// TLS believes the organisations in force, and no others: connections of whoever left end.
-fn trust(roots: &TrustRoots, own: &[Bytes], chain: &Chain) {
-    if let Err(error) = roots.replace(trusted(own, Some(&chain.bundle()))) {
-        tracing::error!(%error, "TLS believes the organisations of before");
-    }
-}
-
-/// Keeps whom TLS believes in step with the configuration until `shutdown` turns true.
-async fn trust_always(
-    roots: TrustRoots,
-    own: Vec<Bytes>,
-    chain: Arc<Chain>,
-    mut shutdown: watch::Receiver<bool>,
-) {
-    let mut configurations = chain.configurations();
-    loop {
-        // What changed before this task ran is in force already.
-        trust(&roots, &own, &chain);
-        tokio::select! {
-            _ = shutdown.wait_for(|ends| *ends) => return,
-            changed = configurations.changed() => if changed.is_err() {
-                return;
-            },
-        }
-    }
-}
-
 type OwnShares = mpsc::Receiver<protocol::SignatureShare>;
 
+/// Opens the ledger of every channel. A ledger without a genesis block is none that may be forgotten: this node counts in
+/// its channel's majority.
+fn open_all(settings: &Settings) -> anyhow::Result<Vec<(Arc<Chain>, OwnShares)>> {
+    let folder = || format!("{} (FileLedger.Location)", settings.ledger.display());
+    std::fs::create_dir_all(&settings.ledger).with_context(|| format!("{} cannot be made", folder()))?;
+    for entry in std::fs::read_dir(&settings.ledger).with_context(folder)? {
+        let name = entry.with_context(folder)?.file_name().to_string_lossy().into_owned();
+        let is_known = |channel: &ChannelSettings| channel.bundle.config().channel.as_str() == name;
+        if ChannelId::new(&name).is_ok() && !settings.channels.iter().any(is_known) {
+            anyhow::bail!(
+                "{} holds the ledger of channel '{name}', and General.BootstrapFile names no genesis block of it; \
+                 put its block back, or move the ledger away",
+                folder()
+            );
+        }
+    }
+    settings.channels.iter().map(|channel| open(settings, channel)).collect()
+}
+
 /// Opens the channel's ledger, or begins it.
-fn open(settings: &Settings) -> anyhow::Result<(Arc<Chain>, OwnShares)> {
-    let path = settings.ledger.join(settings.bundle.config().channel.as_str());
+fn open(settings: &Settings, channel: &ChannelSettings) -> anyhow::Result<(Arc<Chain>, OwnShares)> {
+    let path = settings.ledger.join(channel.bundle.config().channel.as_str());
     let mut families = chain_families();
     families.extend(LOG_FAMILIES);
-    std::fs::create_dir_all(&settings.ledger)
-        .with_context(|| format!("{} (FileLedger.Location) cannot be made", settings.ledger.display()))?;
     let store = Store::open(&path, &families, StoreOptions::new(PURPOSE, LAYOUT))
         .with_context(|| format!("the ledger in {} (FileLedger.Location) was not opened", path.display()))?;
     let parts = ChainParts {
         store,
-        genesis: settings.genesis.clone(),
-        bundle: Arc::clone(&settings.bundle),
+        genesis: channel.genesis.clone(),
+        bundle: Arc::clone(&channel.bundle),
         signer: settings.signer.clone(),
-        consenter: settings.consenter,
+        consenter: channel.consenter,
     };
     Ok(Chain::open(parts)?)
 }
@@ -166,15 +159,18 @@ fn bind_operations(address: &str) -> anyhow::Result<TcpListener> {
     Ok(listener)
 }
 
-/// Starts consensus and the loops of a channel.
+/// Starts consensus of a channel, its loops, and the sharing of signatures.
 async fn begin(
-    chain: Arc<Chain>,
-    consenters: Arc<TlsConsenters>,
+    (chain, own_shares): (Arc<Chain>, OwnShares),
+    tls: &TlsClient,
     tasks: &mut JoinSet<()>,
-    ends: watch::Receiver<bool>,
+    ends: &watch::Receiver<bool>,
 ) -> anyhow::Result<Arc<Channel>> {
     let clocks = Arc::new(Clocks::new(system_clock_ms));
-    let consenters: Arc<dyn ConsenterNetwork> = consenters;
+    let bundle = chain.bundle();
+    let named = &bundle.config().orderer.consenters;
+    let consenters: Arc<dyn ConsenterNetwork> = Arc::new(TlsConsenters::new(named, chain.consenter(), tls));
+    tasks.spawn(share(Arc::clone(&chain), Arc::clone(&consenters), own_shares, ends.clone()));
     let parts = RaftParts {
         chain: Arc::clone(&chain),
         consenters: Arc::clone(&consenters),
@@ -189,7 +185,7 @@ async fn begin(
         clocks: Arc::clone(&clocks),
         submissions: submitted,
     };
-    tasks.spawn(lead(parts, ends));
+    tasks.spawn(lead(parts, ends.clone()));
     // Ends with the channel, whose queue it reads.
     tokio::spawn(forward(chain.channel().clone(), Arc::clone(&consenters), forwarded));
     Ok(Arc::new(Channel { chain, backend, clocks, consenters, submissions, forwardings }))

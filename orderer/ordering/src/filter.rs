@@ -65,12 +65,12 @@ pub enum BroadcastRejection {
         what: &'static str,
     },
     /// For another channel.
-    #[error("channel '{channel}' is not served here; served: {served}")]
+    #[error(
+        "channel '{channel}' is not served here; check its name, and whether this orderer is its consenter"
+    )]
     UnknownChannel {
         /// The channel named in the envelope.
         channel: String,
-        /// The channels of this node.
-        served: String,
     },
     /// A change of configuration that is refused.
     #[error(transparent)]
@@ -225,7 +225,7 @@ fn check_channel(found: &str, served: &ChannelId) -> Result<(), BroadcastRejecti
         return Ok(());
     }
     let channel = found.chars().filter(|c| !c.is_control()).take(128).collect();
-    Err(BroadcastRejection::UnknownChannel { channel, served: served.to_string() })
+    Err(BroadcastRejection::UnknownChannel { channel })
 }
 
 fn parse(bytes: &[u8], limit: usize) -> Result<Parts, BroadcastRejection> {

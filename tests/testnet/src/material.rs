@@ -51,14 +51,14 @@ pub(crate) fn make_crypto_of(
     run(command("cryptogen")?.arg("generate").arg("--config").arg(template).arg("--output").arg(output))
 }
 
-/// Runs `configtxgen` for the channel.
-pub(crate) fn make_genesis(folder: &Path, ports: &Ports, options: &NetworkOptions) -> Result<()> {
-    let config = folder.join("consortium.yaml");
+/// Runs `configtxgen` for the channel of these hospitals; its block is `name.block`.
+pub(crate) fn make_genesis(folder: &Path, ports: &Ports, options: &NetworkOptions, name: &str) -> Result<()> {
+    let config = folder.join(format!("consortium-{name}.yaml"));
     let hospitals: Vec<Hospital> = Hospital::ALL.into_iter().take(options.hospitals).collect();
     describe(&config, ports, options, &hospitals)?;
     let mut command = binaries::command("configtxgen")?;
     command.args(["--profile", "Test", "--channel-id", &options.channel, "--config"]).arg(config);
-    run(command.arg("--output-block").arg(folder.join("genesis.block")))
+    run(command.arg("--output-block").arg(folder.join(format!("{name}.block"))))
 }
 
 /// Writes the file that describes the consortium with these hospitals.
@@ -81,7 +81,7 @@ fn consortium(ports: &Ports, options: &NetworkOptions, hospitals: &[Hospital]) -
             ports.peer(*hospital)
         )?;
     }
-    for hospital in Hospital::ALL {
+    for hospital in Hospital::ALL.into_iter().take(options.hospitals.max(options.orderers)) {
         let (msp, domain) = (hospital.orderer_msp_id(), hospital.orderer_domain());
         write!(
             text,

@@ -63,6 +63,17 @@ pub struct NetworkOptions {
     pub admission_refuses: bool,
     /// Reference hashes, 16 hex digits each.
     pub references: Vec<String>,
+    /// Name of a second channel, whose members and consenters are the hospitals A and B.
+    pub second_channel: Option<String>,
+}
+
+impl NetworkOptions {
+    /// The same, for the second channel.
+    fn second(&self) -> Option<Self> {
+        let (hospitals, orderers) = (self.hospitals.min(2), self.orderers.min(2));
+        let channel = self.second_channel.clone()?;
+        Some(Self { channel, hospitals, orderers, second_channel: None, ..self.clone() })
+    }
 }
 
 impl Default for NetworkOptions {
@@ -81,6 +92,7 @@ impl Default for NetworkOptions {
             references: ["084bcb4a5e3e3e3c", "18284a487e7e7e7c", "008000929bdfffff"]
                 .map(str::to_owned)
                 .to_vec(),
+            second_channel: None,
         }
     }
 }
@@ -144,6 +156,11 @@ impl Ports {
     }
 }
 
+/// Whether a hospital is one of the first `count`.
+fn is_among(count: usize, hospital: Hospital) -> bool {
+    Hospital::ALL.into_iter().take(count).any(|member| member == hospital)
+}
+
 /// A running network. Dropped, its processes are killed and its folder is removed.
 ///
 /// With the variable `CONSILIUM_KEEP_NETWORKS` set, the folder stays, to be looked at.
@@ -170,7 +187,10 @@ impl Network {
         }
         let ports = Ports::draw()?;
         make_crypto_of(folder.path(), &Hospital::ALL, options.public_key_algorithm, 2)?;
-        make_genesis(folder.path(), &ports, &options)?;
+        make_genesis(folder.path(), &ports, &options, "genesis")?;
+        if let Some(second) = options.second() {
+            make_genesis(folder.path(), &ports, &second, &second.channel)?;
+        }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let mut network =
             Self { folder, options, ports, peers: BTreeMap::new(), orderers: BTreeMap::new(), runtime };
@@ -195,13 +215,17 @@ impl Network {
         Hospital::ALL.into_iter().take(self.options.hospitals)
     }
 
-    /// Joins a running peer to the channel, as its administrator does.
+    /// Joins a running peer to its channels, as its administrator does.
     ///
     /// # Errors
     /// Where it refuses.
     pub fn join_peer(&self, hospital: Hospital) -> Result<()> {
-        let genesis = self.path("genesis.block").display().to_string();
-        self.admin(hospital).peer(&["channel", "join", "-b", &genesis])?.expect_code(0)?;
+        let second = self.options.second().filter(|second| is_among(second.hospitals, hospital));
+        let second = second.map(|second| self.path(&format!("{}.block", second.channel)));
+        for genesis in std::iter::once(self.path("genesis.block")).chain(second) {
+            let genesis = genesis.display().to_string();
+            self.admin(hospital).peer(&["channel", "join", "-b", &genesis])?.expect_code(0)?;
+        }
         Ok(())
     }
 
@@ -405,8 +429,9 @@ impl Network {
     /// # Errors
     /// Where it does not answer.
     pub fn peer_health(&self, hospital: Hospital) -> Result<Value> {
-        let client = self.operator(hospital, &self.peer_root(hospital))?;
-        let url = format!("https://localhost:{}/healthz", self.ports.of(hospital, Listener::PeerHealth));
+        let port = self.ports.of(hospital, Listener::PeerHealth);
+        let client = https(&self.admin(hospital).tls_folder(), &self.peer_root(hospital))?;
+        let url = format!("https://localhost:{port}/healthz");
         let reply = self.runtime.block_on(client.get(&url))?;
         serde_json::from_slice(&reply.body).with_context(|| format!("{url} answers no health page"))
     }
@@ -417,7 +442,8 @@ impl Network {
     /// Where it does not answer.
     pub fn orderer_health(&self, hospital: Hospital) -> Result<Value> {
         let root = self.orderer_tls_root(hospital);
-        self.health(hospital, self.ports.of(hospital, Listener::OrdererHealth), &root)
+        let port = self.ports.of(hospital, Listener::OrdererHealth);
+        self.health(&self.orderer_admin_tls(hospital), port, &root)
     }
 
     /// What `/metrics` of a peer answers.
@@ -425,8 +451,16 @@ impl Network {
     /// # Errors
     /// Where it does not answer.
     pub fn peer_metrics(&self, hospital: Hospital) -> Result<String> {
+        self.peer_metrics_for(hospital, &self.admin(hospital))
+    }
+
+    /// What `/metrics` of a peer answers to a user, of whatever hospital.
+    ///
+    /// # Errors
+    /// Where it does not answer.
+    pub fn peer_metrics_for(&self, hospital: Hospital, user: &User) -> Result<String> {
         let port = self.ports.of(hospital, Listener::PeerHealth);
-        self.metrics(hospital, port, &self.peer_root(hospital))
+        self.metrics(&user.tls_folder(), port, &self.peer_root(hospital))
     }
 
     /// What `/metrics` of an orderer answers.
@@ -435,7 +469,7 @@ impl Network {
     /// Where it does not answer.
     pub fn orderer_metrics(&self, hospital: Hospital) -> Result<String> {
         let port = self.ports.of(hospital, Listener::OrdererHealth);
-        self.metrics(hospital, port, &self.orderer_tls_root(hospital))
+        self.metrics(&self.orderer_admin_tls(hospital), port, &self.orderer_tls_root(hospital))
     }
 
     /// Waits until a condition holds.
@@ -493,7 +527,7 @@ impl Network {
             port = self.ports.orderer(hospital),
             msp = hospital.orderer_msp_id(),
             material = material.display(),
-            genesis = self.path("genesis.block").display(),
+            genesis = self.bootstrap(hospital)?.display(),
             data = self.path(&format!("data/{name}")).display(),
             health = self.ports.of(hospital, Listener::OrdererHealth),
         );
@@ -504,6 +538,21 @@ impl Network {
         let process = NodeProcess::start(&mut command, &self.path(&format!("{name}.log")))?;
         self.orderers.insert(hospital, process);
         Ok(())
+    }
+
+    /// The genesis block of an orderer's only channel, or a folder with those of its channels.
+    fn bootstrap(&self, hospital: Hospital) -> Result<PathBuf> {
+        let first = self.path("genesis.block");
+        let second = self.options.second().filter(|second| is_among(second.orderers, hospital));
+        let Some(second) = second else { return Ok(first) };
+        let folder = self.path(&format!("bootstrap-{}", hospital.letter()));
+        // What a test took away is not put back at the next start.
+        if !folder.is_dir() {
+            std::fs::create_dir_all(&folder)?;
+            std::fs::copy(first, folder.join("first.block"))?;
+            std::fs::copy(self.path(&format!("{}.block", second.channel)), folder.join("second.block"))?;
+        }
+        Ok(folder)
     }
 
     fn await_peer(&mut self, hospital: Hospital) -> Result<()> {
@@ -534,27 +583,32 @@ impl Network {
         }
     }
 
-    fn health(&self, hospital: Hospital, port: u16, root: &Path) -> Result<Value> {
-        let client = self.operator(hospital, root)?;
+    /// The TLS key of the administrator of a hospital's orderer.
+    fn orderer_admin_tls(&self, hospital: Hospital) -> PathBuf {
+        let domain = hospital.orderer_domain();
+        self.path("crypto/ordererOrganizations").join(&domain).join(format!("users/Admin@{domain}/tls"))
+    }
+
+    fn health(&self, operator: &Path, port: u16, root: &Path) -> Result<Value> {
+        let client = https(operator, root)?;
         Ok(self.runtime.block_on(client.get_json(&format!("https://localhost:{port}/healthz")))?)
     }
 
-    fn metrics(&self, hospital: Hospital, port: u16, root: &Path) -> Result<String> {
-        let client = self.operator(hospital, root)?;
+    fn metrics(&self, operator: &Path, port: u16, root: &Path) -> Result<String> {
+        let client = https(operator, root)?;
         let reply = self.runtime.block_on(client.get(&format!("https://localhost:{port}/metrics")))?;
         if reply.status != 200 {
             bail!("/metrics answered {}", reply.status);
         }
         Ok(String::from_utf8(reply.body.to_vec())?)
     }
+}
 
-    /// The administrator of a hospital as a client of a node's operations listener.
-    fn operator(&self, hospital: Hospital, root: &Path) -> Result<HttpsClient> {
-        let tls = self.admin(hospital).tls_folder();
-        let (cert, key) = (std::fs::read(tls.join("client.crt"))?, std::fs::read(tls.join("client.key"))?);
-        let identity = TlsIdentity::from_pem(&cert, &key)?;
-        let root = std::fs::read(root)?;
-        let roots = TrustRoots::from_pem([&root[..]])?;
-        Ok(HttpsClient::new(&identity, &roots)?)
-    }
+/// A client of operations listeners, with the TLS key in a folder.
+fn https(tls: &Path, root: &Path) -> Result<HttpsClient> {
+    let (cert, key) = (std::fs::read(tls.join("client.crt"))?, std::fs::read(tls.join("client.key"))?);
+    let identity = TlsIdentity::from_pem(&cert, &key)?;
+    let root = std::fs::read(root)?;
+    let roots = TrustRoots::from_pem([&root[..]])?;
+    Ok(HttpsClient::new(&identity, &roots)?)
 }

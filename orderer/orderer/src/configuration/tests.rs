@@ -25,6 +25,22 @@ fn the_keys_are_fabrics() {
 }
 
 #[test]
+fn a_folder_of_blocks_is_read_by_name_and_bounded() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let write = |name: &str| std::fs::write(folder.path().join(name), b"x").expect("written");
+    assert!(blocks_in(folder.path()).expect_err("empty").contains("no file whose name ends in .block"));
+    ["b.block", "a.block", "notes.txt", "block"].into_iter().for_each(write);
+    let names = blocks_in(folder.path()).expect("two blocks");
+    assert_eq!(names, [Path::new("a.block"), Path::new("b.block")]);
+    (0..CHANNELS_MAX).for_each(|number| write(&format!("c{number}.block")));
+    assert!(
+        blocks_in(folder.path())
+            .expect_err("too many")
+            .contains("34 blocks, and a node orders for at most 32")
+    );
+}
+
+#[test]
 fn every_problem_is_reported_with_its_setting() {
     let folder = tempfile::TempDir::new().expect("a folder");
     let file = folder.path().join("orderer.yaml");

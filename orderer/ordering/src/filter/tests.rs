@@ -55,7 +55,7 @@ fn each_rule_of_the_filters() {
             headers(|header, _| header.channel_id = "other".to_owned()).to_vec(),
             NOW_MS,
             Status::NotFound,
-            "'other' is not served here; served: reports",
+            "'other' is not served here; check its name",
         ),
         (
             "a configuration update without an update",

@@ -89,8 +89,7 @@ impl Endorser {
             clock.concerns("none", proposal.chaincode.as_str());
             return self.answer_system(call, &proposal, &signed);
         }
-        let channel =
-            self.channels.channel(&proposal.channel).ok_or_else(|| self.unknown_channel(&proposal))?;
+        let channel = self.channels.channel(&proposal.channel).ok_or_else(|| unknown_channel(&proposal))?;
         serving(&channel)?;
         let bundle = channel.bundle();
         let verified = check_proposal(proposal, &signed, &bundle, now_ms())
@@ -111,16 +110,6 @@ impl Endorser {
         let result = ExecutionResult { chaincode_version: definition.version, ..result };
         endorse(&verified, result, self.signer.as_ref(), now_ms())
             .map_err(|error| Status::internal(error.to_string()))
-    }
-
-    fn unknown_channel(&self, proposal: &ParsedProposal) -> Status {
-        let joined: Vec<String> =
-            self.channels.all().iter().map(|channel| channel.channel().to_string()).collect();
-        Status::not_found(format!(
-            "this peer has not joined channel {}; it is in {}",
-            proposal.channel,
-            if joined.is_empty() { "none".to_owned() } else { joined.join(", ") }
-        ))
     }
 
     /// The chaincode's definition, if this peer runs the version that the channel agreed on.
@@ -279,6 +268,12 @@ fn may_examine(
          (reports.checkers.organizations), and nobody else is to get a data key",
         bundle.config().channel
     )))
+}
+
+/// Who asks for one channel learns of no other, not even its name.
+fn unknown_channel(proposal: &ParsedProposal) -> Status {
+    let channel = &proposal.channel;
+    Status::not_found(format!("this peer has not joined channel {channel}; ask its operator to join it"))
 }
 
 /// A channel that stopped stays behind: what it says of identities, grants and states may be over.

@@ -20,6 +20,7 @@ mod sigkill;
 mod signing_keys;
 mod start_and_restart;
 mod stock_client;
+mod two_channels;
 mod uploaded_before;
 mod wrong_proposals;
 mod wrong_settings;

@@ -38,6 +38,8 @@ impl ConsenterNetwork for Slow {
         .boxed()
     }
 
+    fn heard(&self, _: u32) {}
+
     fn others(&self) -> Vec<u32> {
         vec![1]
     }
