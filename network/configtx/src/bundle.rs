@@ -3,7 +3,7 @@
 //! It is built once for each configuration block and then only read. A bundle exists only where every rule holds, so
 //! that no reader checks again.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use msp::{
     IdentityRejection, KnownSignatures, MspSet, SignatureClaim, SignatureRejection, VerifiedIdentity,
@@ -19,6 +19,7 @@ use crate::{
     policies::{Policies, paths},
     problem::{ConfigError, Problems},
     system,
+    tls_members::TlsMembers,
 };
 
 /// A channel's configuration in force.
@@ -32,6 +33,7 @@ pub struct ConfigBundle {
     consenters: ConsenterSet,
     identities: KnownIdentities,
     signatures: KnownSignatures,
+    tls_members: TlsMembers,
 }
 
 impl ConfigBundle {
@@ -62,6 +64,7 @@ impl ConfigBundle {
                 consenters,
                 identities,
                 signatures,
+                tls_members: TlsMembers::default(),
             });
         }
         // Without organisations there is at least one problem, so this always answers the error.
@@ -87,6 +90,13 @@ impl ConfigBundle {
     /// [`IdentityRejection`] with the first rule that the identity breaks.
     pub fn identify(&self, serialized: &[u8], at_ms: u64) -> Result<VerifiedIdentity, IdentityRejection> {
         self.identities.identify(&self.msps, serialized, at_ms)
+    }
+
+    /// The organisation whose TLS CA issued the certificate (DER); `None` for a stranger to the channel. Answers as
+    /// [`MspSet::tls_msp`], and finds no issuer twice.
+    #[must_use]
+    pub fn tls_msp(&self, tls_cert_der: &[u8]) -> Option<Arc<MspId>> {
+        self.tls_members.issuer(&self.msps, tls_cert_der)
     }
 
     /// Proof that `identity` signed `message`. Answers as [`VerifiedIdentity::verify`], and checks nothing twice.

@@ -24,6 +24,7 @@ mod policies;
 mod problem;
 mod rejection;
 mod system;
+mod tls_members;
 mod tree;
 mod update;
 

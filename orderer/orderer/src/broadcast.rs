@@ -17,7 +17,7 @@ use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 use transport::services::ResponseStream;
 use transport::services::broadcast::AtomicBroadcast;
-use transport::{Request, Response, Streaming};
+use transport::{PeerCertificate, Request, Response, Streaming};
 
 use crate::channel::{Answer, Channel};
 use crate::channels::Channels;
@@ -54,8 +54,10 @@ impl AtomicBroadcast for Broadcast {
         request: Request<Streaming<Envelope>>,
     ) -> Result<Response<ResponseStream<BroadcastResponse>>, transport::Status> {
         let (answers, outgoing) = mpsc::channel(PIPELINE_MAX);
+        let caller = caller_of(&request)?;
         let incoming = request.into_inner();
-        let served = Served { channels: Arc::clone(&self.channels), metrics: Arc::clone(&self.metrics) };
+        let served =
+            Served { channels: Arc::clone(&self.channels), caller, metrics: Arc::clone(&self.metrics) };
         let (reading, mut closing) =
             (read(incoming, served, Arc::clone(&self.room), answers), self.closing.clone());
         tokio::spawn(async move {
@@ -70,11 +72,18 @@ impl AtomicBroadcast for Broadcast {
     }
 }
 
+/// Who is at the other end of the request's connection.
+pub fn caller_of<T>(request: &Request<T>) -> Result<PeerCertificate, transport::Status> {
+    let caller = request.extensions().get::<PeerCertificate>().cloned();
+    caller.ok_or_else(|| transport::Status::internal("the caller's certificate is unknown"))
+}
+
 type Pending = JoinHandle<Answer>;
 
 /// What each envelope's task needs of the service.
 struct Served {
     channels: Arc<Channels>,
+    caller: PeerCertificate,
     metrics: Arc<OrdererMetrics>,
 }
 
@@ -89,7 +98,7 @@ async fn read(
         // The wrapper is ours to encode; what the client signed inside it stays as it came.
         let envelope = Bytes::from(envelope.encode_to_vec());
         let Ok(place) = acquire(&room, envelope.len()).await else { return };
-        let channel = served.channels.of_envelope(&envelope);
+        let channel = served.channels.of_envelope(&envelope, &served.caller);
         let task = tokio::spawn(order(channel, envelope, place, Arc::clone(&served.metrics)));
         if answers.send(task).await.is_err() {
             return;

@@ -1,11 +1,16 @@
 //! The channels of this node by name. Who asks for one learns nothing of another, not even its name.
+//!
+//! TLS believes the members of all channels. A channel exists for its own: for whoever connects with a certificate that an
+//! organisation of its configuration in force issued. Everybody else hears what is said of a channel that is not there.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ordering::{BroadcastRejection, channel_of};
 use protocol::ChannelId;
+use transport::PeerCertificate;
 
+use crate::chain::Chain;
 use crate::channel::Channel;
 
 /// The channels.
@@ -27,16 +32,31 @@ impl Channels {
         self.0.values()
     }
 
-    /// The channel that an envelope names.
-    pub fn of_envelope(&self, envelope: &[u8]) -> Result<Arc<Channel>, BroadcastRejection> {
-        self.named(&channel_of(envelope)?)
+    /// The channel that an envelope names, for whoever sends it over a connection with that certificate.
+    pub fn of_envelope(
+        &self,
+        envelope: &[u8],
+        caller: &PeerCertificate,
+    ) -> Result<Arc<Channel>, BroadcastRejection> {
+        self.named(&channel_of(envelope)?, caller)
     }
 
-    /// The channel of that name, or a refusal.
-    pub fn named(&self, name: &str) -> Result<Arc<Channel>, BroadcastRejection> {
+    /// The channel of that name, for whoever asks over a connection with that certificate.
+    pub fn named(&self, name: &str, caller: &PeerCertificate) -> Result<Arc<Channel>, BroadcastRejection> {
         let found = ChannelId::new(name).ok().and_then(|name| self.get(&name));
-        found.cloned().ok_or_else(|| BroadcastRejection::UnknownChannel {
-            channel: name.chars().filter(|c| !c.is_control()).take(128).collect(),
-        })
+        let found = found.filter(|channel| is_member(&channel.chain, caller));
+        found.cloned().ok_or_else(|| unknown(name))
+    }
+}
+
+/// Whether an organisation of the configuration in force issued the certificate.
+pub fn is_member(chain: &Chain, caller: &PeerCertificate) -> bool {
+    chain.bundle().tls_msp(&caller.der).is_some()
+}
+
+/// What is said of a channel that is not there, or not for the caller.
+pub fn unknown(name: &str) -> BroadcastRejection {
+    BroadcastRejection::UnknownChannel {
+        channel: name.chars().filter(|c| !c.is_control()).take(128).collect(),
     }
 }

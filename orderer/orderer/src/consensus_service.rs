@@ -9,8 +9,9 @@ use futures_util::future::join_all;
 use protocol::fabric::Status as BroadcastStatus;
 use protocol::{BlockNumber, ChannelId, ConsensusReply, ConsensusRequest, SignatureShare};
 use transport::services::consensus::Consensus;
-use transport::{PeerCertificate, Request, Response, Status};
+use transport::{Request, Response, Status};
 
+use crate::broadcast::caller_of;
 use crate::channel::Channel;
 use crate::channels::Channels;
 
@@ -32,12 +33,9 @@ impl ConsensusService {
 
     /// The channel, and the caller's number in it.
     fn caller(&self, channel: &ChannelId, request: &Request<()>) -> Result<(Arc<Channel>, u32), Status> {
-        let found = self.channels.get(channel);
-        let channel =
-            found.ok_or_else(|| Status::not_found(format!("channel '{channel}' is not served here")))?;
-        let certificate = request.extensions().get::<PeerCertificate>();
-        let certificate =
-            certificate.ok_or_else(|| Status::internal("the caller's certificate is unknown"))?;
+        let certificate = caller_of(request)?;
+        let found = self.channels.named(channel.as_str(), &certificate);
+        let channel = found.map_err(|rejection| Status::not_found(rejection.to_string()))?;
         let number = channel.chain.bundle().consenter_of_tls_spki(&certificate.spki);
         let number = number.ok_or_else(|| {
             let text = format!(
@@ -48,7 +46,7 @@ impl ConsensusService {
             Status::permission_denied(text)
         })?;
         channel.consenters.heard(number);
-        Ok((Arc::clone(channel), number))
+        Ok((channel, number))
     }
 }
 

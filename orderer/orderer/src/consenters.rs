@@ -1,7 +1,7 @@
 //! The way to the other consenters: one TLS connection each, and who of them is heard of.
 //!
-//! A consenter is dialled at the endpoint that the configuration names; its certificate must chain to a TLS CA of the
-//! channel and carry that name. What it says about blocks is believed only with its signature, and messages of consensus
+//! A consenter is dialled at the endpoint that the configuration names, and believed with the TLS key that it names and no
+//! other: TLS believes the members of all channels, and the log of one is for its own consenters. What it says about blocks is believed only with its signature, and messages of consensus
 //! name the node they are for, so that a wrong endpoint is noticed. Everything received is judged by whoever asked.
 
 use std::collections::BTreeMap;
@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use protocol::{ConsensusReply, ConsensusRequest, Consenter};
+use protocol::{ConsensusReply, ConsensusRequest, Consenter, Digest};
 use transport::services::consensus::ConsensusClient;
-use transport::{Code, Request, TlsClient};
+use transport::{Code, ConnectionGate, PeerCertificate, Request, TlsClient, TlsIdentity, TrustRoots};
 
 /// A consenter that was not heard of for so long is called missing: several election timeouts.
 const MISSING_AFTER: Duration = Duration::from_secs(3);
@@ -61,15 +61,28 @@ pub struct TlsConsenters {
 
 impl TlsConsenters {
     /// Ways to all consenters but number `own`. Nothing is dialled before the first call.
-    pub fn new(consenters: &[Consenter], own: u32, tls: &TlsClient) -> Self {
+    pub fn new(consenters: &[Consenter], own: u32, (tls, roots): (&TlsIdentity, &TrustRoots)) -> Self {
         let peer = |(number, consenter): (usize, &Consenter)| {
             let number = u32::try_from(number).ok().filter(|number| *number != own)?;
             let name = format!("{} at {}", consenter.msp_id, consenter.endpoint);
+            let tls = TlsClient::gated(tls, roots, &only(consenter.tls_spki));
             let client = ConsensusClient::new(tls.connect(&consenter.endpoint));
             Some((number, Peer { name, client, heard: Mutex::new(None) }))
         };
         Self { peers: consenters.iter().enumerate().filter_map(peer).collect() }
     }
+}
+
+/// Believes one TLS key.
+fn only(expected: Digest) -> ConnectionGate {
+    ConnectionGate::new(move |certificate: &PeerCertificate| {
+        if certificate.spki == expected {
+            return Ok(());
+        }
+        Err(format!(
+            "the channel's configuration names key {expected} for this consenter: check its endpoint"
+        ))
+    })
 }
 
 impl Peer {

@@ -11,11 +11,12 @@ use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use transport::services::ResponseStream;
 use transport::services::delivery::Delivery;
-use transport::{Request, Response};
+use transport::{PeerCertificate, Request, Response};
 
+use crate::broadcast::caller_of;
 use crate::chain::Chain;
 use crate::channel::Channel;
-use crate::channels::Channels;
+use crate::channels::{Channels, is_member, unknown};
 use crate::metrics::OrdererMetrics;
 use crate::seek::{self, Refusal, Seek};
 
@@ -43,9 +44,10 @@ impl Deliver {
         Self { channels, closing, metrics }
     }
 
-    fn judge(&self, envelope: &Envelope) -> Result<(Arc<Channel>, Seek), Refusal> {
+    fn judge(&self, envelope: &Envelope, caller: &PeerCertificate) -> Result<(Arc<Channel>, Seek), Refusal> {
         let name = seek::channel_name(envelope)?;
-        let channel = self.channels.named(&name).map_err(|error| (error.status(), error.to_string()))?;
+        let channel =
+            self.channels.named(&name, caller).map_err(|error| (error.status(), error.to_string()))?;
         let newest = *channel.chain.deliverable().borrow();
         let seek = seek::judge(envelope, &channel.chain.bundle(), newest, channel.clocks.now_ms())?;
         Ok((channel, seek))
@@ -58,13 +60,14 @@ impl Delivery for Deliver {
         request: Request<Envelope>,
     ) -> Result<Response<ResponseStream<DeliverReply>>, transport::Status> {
         let (replies, outgoing) = mpsc::channel(BUFFER_BLOCKS);
+        let caller = caller_of(&request)?;
         let envelope = request.into_inner();
-        let judged = self.judge(&envelope);
+        let judged = self.judge(&envelope, &caller);
         let (mut closing, metrics) = (self.closing.clone(), Arc::clone(&self.metrics));
         tokio::spawn(async move {
             let (status, text) = match judged {
                 Ok((channel, seek)) => tokio::select! {
-                    status = send_blocks(&channel, (&envelope, seek), &replies, &metrics) => status,
+                    status = send_blocks(&channel, (&envelope, &caller, seek), &replies, &metrics) => status,
                     _ = closing.wait_for(|closes| *closes) => {
                         (Status::ServiceUnavailable, "this orderer is shutting down".to_owned())
                     }
@@ -83,7 +86,7 @@ type Replies = mpsc::Sender<Result<DeliverReply, transport::Status>>;
 /// Sends blocks until the last one is sent or something ends it; returns the closing status.
 async fn send_blocks(
     channel: &Channel,
-    (envelope, mut seek): (&Envelope, Seek),
+    (envelope, caller, mut seek): (&Envelope, &PeerCertificate, Seek),
     replies: &Replies,
     metrics: &OrdererMetrics,
 ) -> Refusal {
@@ -104,6 +107,10 @@ async fn send_blocks(
             continue;
         }
         // Whoever a new configuration does not know as a reader gets no further block, nor the one that says so.
+        if !is_member(&channel.chain, caller) {
+            let rejection = unknown(channel.chain.channel().as_str());
+            return (rejection.status(), rejection.to_string());
+        }
         if let Err(refusal) = seek.follow(envelope, &channel.chain.bundle(), channel.clocks.now_ms()) {
             return refusal;
         }

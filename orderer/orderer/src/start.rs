@@ -13,10 +13,10 @@ use serde_json::json;
 use store::{Read as _, Store, StoreOptions};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use transport::{Server, TrustRoots};
 use transport::services::broadcast::AtomicBroadcastServer;
 use transport::services::consensus::ConsensusServer;
 use transport::services::delivery::DeliveryServer;
-use transport::{Server, TlsClient, TrustRoots};
 use web::WebServer;
 
 use crate::backend::OrderingBackend;
@@ -61,11 +61,10 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> anyh
     let trust = Arc::new(Trust::new(settings.roots.clone(), settings.own_roots.clone(), chains));
     trust.renew();
 
-    let tls = TlsClient::new(&settings.tls, &settings.roots);
     let mut tasks = JoinSet::new();
     let mut begun = Vec::new();
     for opened in opened {
-        begun.push(begin(opened, &tls, &mut tasks, &ends).await?);
+        begun.push(begin(opened, &settings, &mut tasks, &ends).await?);
     }
     let channels = Arc::new(Channels::new(begun));
     for channel in channels.iter() {
@@ -162,14 +161,15 @@ fn bind_operations(address: &str) -> anyhow::Result<TcpListener> {
 /// Starts consensus of a channel, its loops, and the sharing of signatures.
 async fn begin(
     (chain, own_shares): (Arc<Chain>, OwnShares),
-    tls: &TlsClient,
+    settings: &Settings,
     tasks: &mut JoinSet<()>,
     ends: &watch::Receiver<bool>,
 ) -> anyhow::Result<Arc<Channel>> {
     let clocks = Arc::new(Clocks::new(system_clock_ms));
     let bundle = chain.bundle();
     let named = &bundle.config().orderer.consenters;
-    let consenters: Arc<dyn ConsenterNetwork> = Arc::new(TlsConsenters::new(named, chain.consenter(), tls));
+    let consenters: Arc<dyn ConsenterNetwork> =
+        Arc::new(TlsConsenters::new(named, chain.consenter(), (&settings.tls, &settings.roots)));
     tasks.spawn(share(Arc::clone(&chain), Arc::clone(&consenters), own_shares, ends.clone()));
     let parts = RaftParts {
         chain: Arc::clone(&chain),

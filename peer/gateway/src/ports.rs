@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use configtx::ConfigBundle;
+use msp::VerifiedIdentity;
 use protocol::fabric::{ProposalResponse, SignedProposal};
 use protocol::{
     BlockNumber, ChannelId, CommitHash, IdentityRecord, MspId, Poi, TxId, TxNumber, TxValidationCode, Version,
 };
 use thiserror::Error;
-use transport::Status;
+use transport::{PeerCertificate, Status};
 
 /// The ledger could not be read. Logged where it becomes a status; a remote party learns no more than that.
 #[derive(Debug, Error, Clone)]
@@ -34,6 +35,65 @@ pub struct CommittedAt {
     pub code: TxValidationCode,
 }
 
+/// How a channel takes the TLS key at the other end of a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// An organisation of its configuration issued the certificate.
+    Member,
+    /// That organisation did, and its administrators revoked an identity that the key belongs to.
+    Revoked(Arc<MspId>),
+    /// No organisation of its configuration issued the certificate.
+    Stranger,
+}
+
+impl Standing {
+    /// Whether whoever connects so may ask for the channel; who signed is judged after that.
+    ///
+    /// # Errors
+    /// What to tell: a stranger hears what everybody hears of a channel that does not exist here.
+    pub fn admit(&self, channel: &ChannelId) -> Result<(), Status> {
+        match self {
+            Self::Member => Ok(()),
+            Self::Revoked(msp_id) => Err(Status::permission_denied(format!(
+                "this TLS key belongs to an identity of {msp_id} that is revoked on channel {channel}"
+            ))),
+            Self::Stranger => Err(not_joined(channel)),
+        }
+    }
+}
+
+/// What is told of a channel that is not joined here, and to whoever it is nothing to.
+#[must_use]
+pub fn not_joined(channel: &ChannelId) -> Status {
+    Status::not_found(format!("this peer has not joined channel {channel}; ask its operator to join it"))
+}
+
+/// Whoever waits for something of a channel, or has a stream of it open.
+#[derive(Clone, Debug)]
+pub struct Asker {
+    /// The organisation.
+    pub msp_id: MspId,
+    /// The identity.
+    pub poi: Poi,
+    /// The certificate of the connection; `None` within the process.
+    pub certificate: Option<PeerCertificate>,
+}
+
+impl Asker {
+    /// The identity that asked over that connection.
+    #[must_use]
+    pub fn new(identity: &VerifiedIdentity, certificate: Option<PeerCertificate>) -> Self {
+        Self { msp_id: identity.msp_id().clone(), poi: identity.poi(), certificate }
+    }
+
+    /// What to tell it when its identity was revoked.
+    #[must_use]
+    pub fn was_revoked(&self, channel: &ChannelId) -> Status {
+        let Self { msp_id, poi, .. } = self;
+        Status::permission_denied(format!("identity {poi} of {msp_id} was revoked on channel {channel}"))
+    }
+}
+
 /// A channel that this peer has joined. Reading is synchronous and short; callers in a hot path need no other thread.
 pub trait ChannelLedger: Send + Sync + fmt::Debug {
     /// The channel.
@@ -41,6 +101,12 @@ pub trait ChannelLedger: Send + Sync + fmt::Debug {
 
     /// The configuration in force.
     fn bundle(&self) -> Arc<ConfigBundle>;
+
+    /// How the channel takes a TLS key, by its own configuration and revocations.
+    fn standing(&self, certificate: &PeerCertificate) -> Standing {
+        let issuer = self.bundle().tls_msp(&certificate.der);
+        issuer.map_or(Standing::Stranger, |_| Standing::Member)
+    }
 
     /// How many blocks are committed.
     fn height(&self) -> u64;
@@ -113,7 +179,22 @@ pub trait Node: Send + Sync + 'static {
 
     /// What to tell of a channel without a ledger: it is not joined, or it stopped.
     fn absent(&self, channel: &ChannelId) -> Status {
-        Status::not_found(format!("this peer has not joined channel {channel}; ask its operator to join it"))
+        not_joined(channel)
+    }
+
+    /// The channel, for whoever asks over a connection with that certificate; `None` within the process. Every service asks
+    /// here before it judges who signed: TLS believes the members of all channels, and a channel exists for its own alone.
+    ///
+    /// # Errors
+    /// What [`Node::absent`] and [`Standing::admit`] tell.
+    fn admit(
+        &self,
+        channel: &ChannelId,
+        caller: Option<&PeerCertificate>,
+    ) -> Result<Arc<dyn ChannelLedger>, Status> {
+        let ledger = self.ledger(channel).ok_or_else(|| self.absent(channel))?;
+        caller.map_or(Ok(()), |caller| ledger.standing(caller).admit(channel))?;
+        Ok(ledger)
     }
 
     /// Names of the channels that this peer has joined, sorted.
@@ -133,9 +214,10 @@ pub trait Node: Send + Sync + 'static {
         tx_id: &TxId,
     ) -> impl Future<Output = Result<CommittedAt, Status>> + Send;
 
-    /// Waits until an identity is revoked on the channel. Never ends for one that is not, as for a node without revocations.
-    fn revoked(&self, channel: &ChannelId, msp_id: &MspId, poi: &Poi) -> impl Future<Output = ()> + Send {
-        let _ = (channel, msp_id, poi);
+    /// Waits until the channel has nothing more for whoever asks: the identity or the TLS key was revoked on it, or the
+    /// organisation has left. Gives what to tell. Never ends before that, nor for a node without revocations.
+    fn revoked(&self, channel: &ChannelId, asker: &Asker) -> impl Future<Output = Status> + Send {
+        let _ = (channel, asker);
         std::future::pending()
     }
 

@@ -1,39 +1,30 @@
 //! Streams and waits that end when the identity that asked for them is revoked.
 //!
-//! A request is judged when it arrives; what it opened may last for hours. The connection of a revoked TLS key is closed as
-//! a whole, but an identity may have come over a connection that others share, so its streams end by PoI.
+//! A request is judged when it arrives; what it opened may last for hours. The connection of a TLS key that no channel admits
+//! any longer is closed as a whole. But an identity may have come over a connection that others share, and another channel
+//! may still admit the key; so the streams of a channel end by its own revocations, of identities and of TLS keys.
 
-use std::future::Future;
 use std::sync::Arc;
 
 use futures_util::{StreamExt as _, stream};
-use msp::VerifiedIdentity;
 use protocol::ChannelId;
 use transport::{ResponseStream, Status};
 
-use crate::ports::Node;
+use crate::ports::{Asker, Node};
 
-/// Waits until the identity is revoked; gives what to tell it then. Never ends for one that is not.
-pub(crate) fn revocation<N: Node>(
-    node: Arc<N>,
-    channel: ChannelId,
-    identity: &VerifiedIdentity,
-) -> impl Future<Output = Status> + Send + use<N> {
-    let (msp_id, poi) = (identity.msp_id().clone(), identity.poi());
-    async move {
-        node.revoked(&channel, &msp_id, &poi).await;
-        Status::permission_denied(format!("identity {poi} of {msp_id} was revoked on channel {channel}"))
-    }
+/// Waits until the channel has nothing more for whoever asks; gives what to tell then.
+pub(crate) async fn revocation<N: Node>(node: Arc<N>, channel: ChannelId, asker: Asker) -> Status {
+    node.revoked(&channel, &asker).await
 }
 
-/// Passes a stream on until the identity is revoked; its last item says so then.
+/// Passes a stream on until the channel has nothing more for whoever asked; its last item says so then.
 pub(crate) fn until_revoked<N: Node, T: Send + 'static>(
     node: Arc<N>,
     channel: ChannelId,
-    identity: &VerifiedIdentity,
+    asker: Asker,
     items: ResponseStream<T>,
 ) -> ResponseStream<T> {
-    let revoked = Box::pin(revocation(node, channel, identity));
+    let revoked = Box::pin(revocation(node, channel, asker));
     Box::pin(stream::unfold(Some((items, revoked)), |state| async move {
         let (mut items, mut revoked) = state?;
         tokio::select! {
@@ -58,7 +49,8 @@ mod tests {
         let ledger = world.node.ledger(&ChannelId::new("reports").unwrap()).unwrap();
         let who = ledger.bundle().identify(&user.serialized(), crate::signed_request::now_ms()).unwrap();
         let passing = |items: ResponseStream<u8>| {
-            until_revoked(world.node.clone(), ChannelId::new("reports").unwrap(), &who, items)
+            let asker = Asker::new(&who, None);
+            until_revoked(world.node.clone(), ChannelId::new("reports").unwrap(), asker, items)
         };
         let endless: ResponseStream<u8> = Box::pin(stream::iter([Ok(1), Ok(2)]).chain(stream::pending()));
         let mut items = passing(endless);

@@ -82,8 +82,8 @@ pub(crate) fn require_peer(
         return Err(Status::permission_denied("only a peer may ask this; the signer has another role"));
     }
     let bundle = ledger.bundle();
-    let connected = certificate.and_then(|certificate| bundle.msps().tls_msp(&certificate.der));
-    if connected.as_ref() != Some(identity.msp_id()) {
+    let connected = certificate.and_then(|certificate| bundle.tls_msp(&certificate.der));
+    if connected.as_deref() != Some(identity.msp_id()) {
         return Err(Status::permission_denied(format!(
             "the request is signed by {}, but the connection's certificate is not of that organisation",
             identity.msp_id()

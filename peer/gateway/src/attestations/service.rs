@@ -47,7 +47,7 @@ impl<N: Node> AttestationsApi for AttestationService<N> {
         let certificate = request.extensions().get::<PeerCertificate>().cloned();
         let signed = request.into_inner();
         let channel = channel_of(&signed)?;
-        let ledger = self.node.ledger(&channel).ok_or_else(|| self.node.absent(&channel))?;
+        let ledger = self.node.admit(&channel, certificate.as_ref())?;
         let is_welcome = |identity: &_| require_peer(&*ledger, identity, certificate.as_ref());
         self.attestations.take(&*ledger, &signed, is_welcome)?;
         Ok(Response::new(self.attestations.own(&channel)))

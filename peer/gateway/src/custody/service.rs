@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use protocol::limits::NODE_MESSAGE_BYTES_MAX;
-use protocol::{
-    ChannelId, KeyDeposit, KeyRelease, KeyRequest, MspId, SignedRequest, SigningDomain, TxId, codec,
-};
+use protocol::{KeyDeposit, KeyRelease, KeyRequest, MspId, SignedRequest, SigningDomain, TxId, codec};
 use reports::grant_key;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use transport::{PeerCertificate, Request, Response, Status};
@@ -32,10 +30,6 @@ impl<N: Node> CustodyService<N> {
     /// Serves the keys of `custody` by what `node`'s ledgers say.
     pub const fn new(node: Arc<N>, custody: Arc<Custody>) -> Self {
         Self { node, custody, waits: Mutex::new(BTreeMap::new()) }
-    }
-
-    fn ledger(&self, channel: &ChannelId) -> Result<Arc<dyn ChannelLedger>, Status> {
-        self.node.ledger(channel).ok_or_else(|| self.node.absent(channel))
     }
 
     /// A place to wait on an organisation's behalf.
@@ -80,7 +74,7 @@ impl<N: Node> transport::services::custody::Custody for CustodyService<N> {
         let signed = request.into_inner();
         let asked: KeyRequest = payload(&signed, SigningDomain::KeyRequest, NODE_MESSAGE_BYTES_MAX)?;
         expect_version("KeyRequest", asked.version)?;
-        let ledger = self.ledger(&asked.channel)?;
+        let ledger = self.node.admit(&asked.channel, certificate.as_ref())?;
         let asking = signer(&*ledger, &signed, now_ms())?;
         require_peer(&*ledger, &asking, certificate.as_ref())?;
         if let Err(status) = self.opening_committed(&ledger, asking.msp_id(), &asked).await {
@@ -96,7 +90,7 @@ impl<N: Node> transport::services::custody::Custody for CustodyService<N> {
         let signed = request.into_inner();
         let deposit: KeyDeposit = payload(&signed, SigningDomain::KeyDeposit, NODE_MESSAGE_BYTES_MAX)?;
         expect_version("KeyDeposit", deposit.version)?;
-        let ledger = self.ledger(&deposit.channel)?;
+        let ledger = self.node.admit(&deposit.channel, certificate.as_ref())?;
         let giving = signer(&*ledger, &signed, now_ms())?;
         require_peer(&*ledger, &giving, certificate.as_ref())?;
         require_custodian(&*ledger, self.node.msp_id())?;

@@ -20,7 +20,7 @@ use transport::{PeerCertificate, Request, Response, ResponseStream, Status};
 use super::SEALED_BYTES_MAX;
 use super::permission::{Ask, may_have};
 use crate::custody::blocking;
-use crate::ports::Node;
+use crate::ports::{Asker, Node};
 use crate::revoked::until_revoked;
 use crate::signed_request::{now_ms, payload, require_peer, signer};
 
@@ -91,7 +91,7 @@ impl<N: Node> Exchange for ExchangeService<N> {
         let asked: BlockRequest = payload(&signed, SigningDomain::BlockRequest, REQUEST_BYTES_MAX)?;
         codec::expect_version("BlockRequest", asked.version, 1)
             .map_err(|error| Status::invalid_argument(error.to_string()))?;
-        let ledger = self.node.ledger(&asked.channel).ok_or_else(|| self.node.absent(&asked.channel))?;
+        let ledger = self.node.admit(&asked.channel, certificate.as_ref())?;
         let now_ms = now_ms();
         let asker = signer(&*ledger, &signed, now_ms)?;
         require_peer(&*ledger, &asker, certificate.as_ref())?;
@@ -116,7 +116,7 @@ impl<N: Node> Exchange for ExchangeService<N> {
             Some(answer) => Box::pin(tokio_stream::once(Ok(answer))),
             None => {
                 let blocks = serve(self.store.clone(), root, self.limits, slot);
-                until_revoked(Arc::clone(&self.node), asked.channel, &peer, blocks)
+                until_revoked(Arc::clone(&self.node), asked.channel, Asker::new(&peer, certificate), blocks)
             }
         }))
     }

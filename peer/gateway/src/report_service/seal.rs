@@ -21,7 +21,7 @@ use crate::examine::PlainBuffer;
 use crate::exchange::store_status;
 use crate::images::{ImageError, ReadImage};
 use crate::off_reactor::OffReactor;
-use crate::ports::Node;
+use crate::ports::{Asker, Node};
 use crate::revoked::until_revoked;
 use crate::signed_request::{now_ms, payload};
 
@@ -41,9 +41,10 @@ pub(super) async fn seal_stream<N: Node>(
         return Err(Status::invalid_argument("an upload begins with its signed description"));
     };
     let described: SealDescription = payload(&signed, SigningDomain::Seal, NODE_MESSAGE_BYTES_MAX)?;
-    let ledger = shared.ledger(&described.channel)?;
+    let ledger = shared.node.admit(&described.channel, certificate.as_ref())?;
     let user = shared.own_user(&*ledger, &signed, certificate.as_ref())?;
-    let mut stream = until_revoked(Arc::clone(&shared.node), described.channel.clone(), &user, stream);
+    let asker = Asker::new(&user, certificate);
+    let mut stream = until_revoked(Arc::clone(&shared.node), described.channel.clone(), asker, stream);
     check(&described, &shared.limits.decode)?;
     let slot = slot(&shared.seals, "files are being sealed")?;
     let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);

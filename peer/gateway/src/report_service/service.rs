@@ -8,8 +8,8 @@ use ipfs::SealedStore;
 use msp::VerifiedIdentity;
 use protocol::limits::NODE_MESSAGE_BYTES_MAX;
 use protocol::{
-    ChannelId, DownloadEvent, DownloadRequest, SealRequest, SealedReport, SignedRequest, SigningDomain,
-    UploadedBefore, UploadedRequest, VerifyReport, VerifyRequest,
+    DownloadEvent, DownloadRequest, SealRequest, SealedReport, SignedRequest, SigningDomain, UploadedBefore,
+    UploadedRequest, VerifyReport, VerifyRequest,
 };
 use tokio::sync::Semaphore;
 use transport::services::reports::Reports;
@@ -20,7 +20,7 @@ use crate::custody::Custody;
 use crate::exchange::Fetcher;
 use crate::images::ImageReader;
 use crate::peers::Peers;
-use crate::ports::{ChannelLedger, Node};
+use crate::ports::{Asker, ChannelLedger, Node};
 use crate::revoked::until_revoked;
 use crate::signed_request::{now_ms, payload, require_own_user, signer};
 
@@ -112,10 +112,6 @@ impl<N: Node> ReportService<N> {
 }
 
 impl<N: Node> Shared<N> {
-    pub(super) fn ledger(&self, channel: &ChannelId) -> Result<Arc<dyn ChannelLedger>, Status> {
-        self.node.ledger(channel).ok_or_else(|| self.node.absent(channel))
-    }
-
     /// Who of the own hospital signed the request.
     pub(super) fn own_user(
         &self,
@@ -127,7 +123,7 @@ impl<N: Node> Shared<N> {
         require_own_user(self.node.msp_id(), &user)?;
         // The console calls within the process and shows no certificate; whoever comes over the network does.
         if let Some(certificate) = certificate
-            && ledger.bundle().msps().tls_msp(&certificate.der).as_ref() != Some(self.node.msp_id())
+            && ledger.bundle().tls_msp(&certificate.der).as_deref() != Some(self.node.msp_id())
         {
             return Err(Status::permission_denied("the connection's certificate is of another organisation"));
         }
@@ -163,19 +159,19 @@ impl<N: Node> Reports for ReportService<N> {
         let certificate = request.extensions().get::<PeerCertificate>().cloned();
         let signed = request.into_inner();
         let asked: DownloadRequest = payload(&signed, SigningDomain::Download, NODE_MESSAGE_BYTES_MAX)?;
-        let ledger = self.shared.ledger(&asked.channel)?;
+        let ledger = self.shared.node.admit(&asked.channel, certificate.as_ref())?;
         let user = self.shared.own_user(&*ledger, &signed, certificate.as_ref())?;
         let slot = slot(&self.shared.reads, "reports are being read")?;
         let (node, channel) = (Arc::clone(&self.shared.node), asked.channel.clone());
         let events = download::stream(Arc::clone(&self.shared), ledger, user.clone(), asked, slot);
-        Ok(Response::new(until_revoked(node, channel, &user, events)))
+        Ok(Response::new(until_revoked(node, channel, Asker::new(&user, certificate), events)))
     }
 
     async fn verify(&self, request: Request<SignedRequest>) -> Result<Response<VerifyReport>, Status> {
         let certificate = request.extensions().get::<PeerCertificate>().cloned();
         let signed = request.into_inner();
         let asked: VerifyRequest = payload(&signed, SigningDomain::Verify, NODE_MESSAGE_BYTES_MAX)?;
-        let ledger = self.shared.ledger(&asked.channel)?;
+        let ledger = self.shared.node.admit(&asked.channel, certificate.as_ref())?;
         self.shared.own_user(&*ledger, &signed, certificate.as_ref())?;
         let _slot = slot(&self.shared.reads, "reports are being read")?;
         verify::verify(&self.shared, ledger, asked).await.map(Response::new)
@@ -188,7 +184,7 @@ impl<N: Node> Reports for ReportService<N> {
         let certificate = request.extensions().get::<PeerCertificate>().cloned();
         let signed = request.into_inner();
         let asked: UploadedRequest = payload(&signed, SigningDomain::Uploaded, NODE_MESSAGE_BYTES_MAX)?;
-        let ledger = self.shared.ledger(&asked.channel)?;
+        let ledger = self.shared.node.admit(&asked.channel, certificate.as_ref())?;
         self.shared.own_user(&*ledger, &signed, certificate.as_ref())?;
         let _slot = slot(&self.shared.reads, "reports are being read")?;
         uploaded::uploaded(&self.shared, ledger, asked).await.map(Response::new)

@@ -10,21 +10,21 @@ use prost::Message as _;
 use protocol::fabric::{CommitStatusRequest, CommitStatusResponse, SignedCommitStatusRequest};
 use protocol::limits::NODE_MESSAGE_BYTES_MAX;
 use protocol::{ChannelId, TxId};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 use transport::Status;
 
-use super::GatewayService;
 use super::endorse::deadline;
 use super::reader::check_reader;
 use super::upload::UploadCustody;
-use crate::ports::Node;
+use super::{Caller, GatewayService};
+use crate::ports::{Asker, Node};
 use crate::revoked::revocation;
 
 impl<N: Node, C: UploadCustody> GatewayService<N, C> {
     pub(super) async fn status_told(
         &self,
         signed: SignedCommitStatusRequest,
-        until: Option<Instant>,
+        caller: &Caller,
     ) -> Result<CommitStatusResponse, Status> {
         if signed.request.len() > NODE_MESSAGE_BYTES_MAX {
             return Err(Status::resource_exhausted("the commit status request is too large"));
@@ -36,15 +36,16 @@ impl<N: Node, C: UploadCustody> GatewayService<N, C> {
         };
         let channel = ChannelId::new(request.channel_id).map_err(|error| invalid(&error))?;
         let tx_id = TxId::new(request.transaction_id).map_err(|error| invalid(&error))?;
-        let ledger = self.joined(&channel)?;
+        let ledger = self.joined(&channel, caller)?;
         let question = (&signed.request[..], &signed.signature[..]);
         let reader = check_reader(&*ledger, &ledger.bundle(), &request.identity, question)?;
         drop(ledger);
-        let deadline = deadline(self.limits.commit_status, until);
+        let deadline = deadline(self.limits.commit_status, caller.until);
+        let asker = Asker::new(&reader, caller.certificate.clone());
         let waiting = async {
             tokio::select! {
                 committed = self.node.committed(&channel, &tx_id) => committed,
-                revoked = revocation(Arc::clone(&self.node), channel.clone(), &reader) => Err(revoked),
+                revoked = revocation(Arc::clone(&self.node), channel.clone(), asker) => Err(revoked),
             }
         };
         let committed = timeout_at(deadline, waiting).await.map_err(|_| {

@@ -20,7 +20,7 @@ use super::collect::{Collector, Shortfall};
 use super::opened::open_proposal;
 use super::remote::EndorserAnswer;
 use super::upload::{Upload, UploadCustody};
-use super::{GatewayService, now_ms};
+use super::{Caller, GatewayService, now_ms};
 use crate::ports::Node;
 
 /// How long the others get to commit what this peer has committed already.
@@ -32,14 +32,14 @@ impl<N: Node, C: UploadCustody> GatewayService<N, C> {
     pub(super) async fn endorsed(
         &self,
         request: EndorseRequest,
-        until: Option<Instant>,
+        caller: &Caller,
     ) -> Result<EndorseResponse, Status> {
         let EndorseRequest { transaction_id, channel_id, proposed_transaction, endorsing_organizations } =
             request;
         let own = self.node.msp_id();
         let (parsed, signed) = open_proposal(own, &transaction_id, &channel_id, proposed_transaction)?;
         let upload = Upload::of(&parsed)?;
-        let bundle = self.joined(&parsed.channel)?.bundle();
+        let bundle = self.joined(&parsed.channel, caller)?.bundle();
         let named = named_organizations(&endorsing_organizations)?;
         let request = PlanRequest {
             chaincode: parsed.chaincode.as_str(),
@@ -61,7 +61,7 @@ impl<N: Node, C: UploadCustody> GatewayService<N, C> {
             endorsers: &*self.endorsers,
             bundle: &bundle,
             proposal: &signed,
-            deadline: deadline(limit, until),
+            deadline: deadline(limit, caller.until),
             is_own_first,
             // An upload's checkers are slow by nature, and who sees a report is not widened for speed.
             hedge_after: (!request.is_upload).then_some(self.limits.hedge_after),

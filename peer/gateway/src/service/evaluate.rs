@@ -10,11 +10,11 @@ use protocol::fabric::{ErrorDetail, EvaluateRequest, EvaluateResponse, Response,
 use tokio::time::{Instant, timeout_at};
 use transport::{Code, Status, error_details};
 
-use super::GatewayService;
 use super::endorse::{check_creator, deadline, named_organizations};
 use super::opened::open_proposal;
 use super::remote::{EndorseAsk, EndpointFailure};
 use super::upload::UploadCustody;
+use super::{Caller, GatewayService};
 use crate::ports::Node;
 
 /// Fabric's beginning of every failure's text.
@@ -24,18 +24,19 @@ impl<N: Node, C: UploadCustody> GatewayService<N, C> {
     pub(super) async fn evaluated(
         &self,
         request: EvaluateRequest,
-        until: Option<Instant>,
+        caller: &Caller,
     ) -> Result<EvaluateResponse, Status> {
         let EvaluateRequest { transaction_id, channel_id, proposed_transaction, target_organizations } =
             request;
         let own = self.node.msp_id();
         let (parsed, signed) = open_proposal(own, &transaction_id, &channel_id, proposed_transaction)?;
+        let bundle = self.joined(&parsed.channel, caller)?.bundle();
         let targets = named_organizations(&target_organizations)?;
-        let deadline = deadline(self.limits.evaluate, until);
+        let deadline = deadline(self.limits.evaluate, caller.until);
         let result = if targets.is_empty() || targets.contains(own) {
             self.evaluated_here(signed, deadline).await?
         } else {
-            self.evaluated_there(&parsed, &signed, &targets, deadline).await?
+            self.evaluated_there(&bundle, (&parsed, &signed), &targets, deadline).await?
         };
         Ok(EvaluateResponse { result: Some(result) })
     }
@@ -62,19 +63,18 @@ impl<N: Node, C: UploadCustody> GatewayService<N, C> {
     /// Asks the named organisations in turn.
     async fn evaluated_there(
         &self,
-        parsed: &ParsedProposal,
-        signed: &SignedProposal,
+        bundle: &ConfigBundle,
+        (parsed, signed): (&ParsedProposal, &SignedProposal),
         targets: &[MspId],
         deadline: Instant,
     ) -> Result<Response, Status> {
-        let bundle = self.joined(&parsed.channel)?.bundle();
-        check_targets(parsed, targets, &bundle)?;
-        check_creator(parsed, signed, &bundle)?;
+        check_targets(parsed, targets, bundle)?;
+        check_creator(parsed, signed, bundle)?;
         let mut failures: Vec<EndpointFailure> = Vec::new();
         for msp_id in targets {
             let (msp_id, proposal) = (msp_id.clone(), signed.clone());
             let ask = EndorseAsk { msp_id, count: 1, known: Vec::new(), proposal, deadline };
-            match self.endorsers.endorse_at(&bundle, ask).await {
+            match self.endorsers.endorse_at(bundle, ask).await {
                 Ok(answers) => {
                     let answer = answers.into_iter().find_map(|answer| answer.response.response);
                     return Ok(answer.unwrap_or_default());

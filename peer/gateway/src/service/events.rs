@@ -23,8 +23,8 @@ use super::event_blocks::EventBlocks;
 use super::reader::check_reader;
 use super::slots::StreamPlace;
 use super::upload::UploadCustody;
-use super::{GatewayService, now_ms};
-use crate::ports::{ChannelLedger, Node};
+use super::{Caller, GatewayService, now_ms};
+use crate::ports::{Asker, ChannelLedger, Node};
 use crate::revoked::until_revoked;
 use crate::signed_request::{ledger_status, require_active};
 
@@ -32,6 +32,7 @@ impl<N: Node, C: UploadCustody> GatewayService<N, C> {
     pub(super) fn events_streamed(
         &self,
         signed: SignedChaincodeEventsRequest,
+        caller: Caller,
     ) -> Result<ResponseStream<ChaincodeEventsResponse>, Status> {
         if signed.request.len() > NODE_MESSAGE_BYTES_MAX {
             return Err(Status::resource_exhausted("the chaincode events request is too large"));
@@ -47,11 +48,11 @@ impl<N: Node, C: UploadCustody> GatewayService<N, C> {
             "" => None,
             text => Some(TxId::new(text).map_err(|error| invalid(&error))?),
         };
-        let ledger = self.joined(&channel)?;
+        let ledger = self.joined(&channel, &caller)?;
         let reader = Reader::admit(&*ledger, request.identity.clone(), signed)?;
         let place = self.streams.enter(reader.identity.msp_id())?;
         let (next, after) = begin(&*ledger, request.start_position, after)?;
-        let identity = reader.identity.clone();
+        let asker = Asker::new(&reader.identity, caller.certificate);
         let stream = EventStream {
             node: Arc::clone(&self.node),
             blocks: Arc::clone(&self.event_blocks),
@@ -69,7 +70,7 @@ impl<N: Node, C: UploadCustody> GatewayService<N, C> {
                 Err(status) => Some((Err(status), None)),
             }
         }));
-        Ok(until_revoked(Arc::clone(&self.node), channel, &identity, events))
+        Ok(until_revoked(Arc::clone(&self.node), channel, asker, events))
     }
 }
 

@@ -30,7 +30,7 @@ use protocol::fabric::{
 };
 use tokio::time::Instant;
 use transport::services::gateway::Gateway;
-use transport::{Request, Response, ResponseStream, Status};
+use transport::{PeerCertificate, Request, Response, ResponseStream, Status};
 
 use crate::dialer::Dialer;
 use crate::ports::{ChannelLedger, Node};
@@ -100,9 +100,9 @@ impl<N: Node, C: UploadCustody> GatewayService<N, C> {
         }
     }
 
-    /// The ledger of a channel that this peer has joined.
-    fn joined(&self, channel: &ChannelId) -> Result<Arc<dyn ChannelLedger>, Status> {
-        self.node.ledger(channel).ok_or_else(|| self.node.absent(channel))
+    /// The ledger of a channel that is there for the caller.
+    fn joined(&self, channel: &ChannelId, caller: &Caller) -> Result<Arc<dyn ChannelLedger>, Status> {
+        self.node.admit(channel, caller.certificate.as_ref())
     }
 }
 
@@ -112,20 +112,20 @@ impl<N: Node, C: UploadCustody> Gateway for GatewayService<N, C> {
         request: Request<EvaluateRequest>,
     ) -> Result<Response<EvaluateResponse>, Status> {
         let _place = self.evaluations.enter()?;
-        let until = client_deadline(&request);
-        self.evaluated(request.into_inner(), until).await.map(Response::new)
+        let caller = Caller::of(&request);
+        self.evaluated(request.into_inner(), &caller).await.map(Response::new)
     }
 
     async fn endorse(&self, request: Request<EndorseRequest>) -> Result<Response<EndorseResponse>, Status> {
         let _place = self.endorsements.enter()?;
-        let until = client_deadline(&request);
-        self.endorsed(request.into_inner(), until).await.map(Response::new)
+        let caller = Caller::of(&request);
+        self.endorsed(request.into_inner(), &caller).await.map(Response::new)
     }
 
     async fn submit(&self, request: Request<SubmitRequest>) -> Result<Response<SubmitResponse>, Status> {
         let _place = self.submissions.enter()?;
-        let until = client_deadline(&request);
-        self.submitted(request.into_inner(), until).await.map(Response::new)
+        let caller = Caller::of(&request);
+        self.submitted(request.into_inner(), &caller).await.map(Response::new)
     }
 
     async fn commit_status(
@@ -133,15 +133,31 @@ impl<N: Node, C: UploadCustody> Gateway for GatewayService<N, C> {
         request: Request<SignedCommitStatusRequest>,
     ) -> Result<Response<CommitStatusResponse>, Status> {
         let _place = self.waiters.enter()?;
-        let until = client_deadline(&request);
-        self.status_told(request.into_inner(), until).await.map(Response::new)
+        let caller = Caller::of(&request);
+        self.status_told(request.into_inner(), &caller).await.map(Response::new)
     }
 
     async fn chaincode_events(
         &self,
         request: Request<SignedChaincodeEventsRequest>,
     ) -> Result<Response<ResponseStream<ChaincodeEventsResponse>>, Status> {
-        self.events_streamed(request.into_inner()).map(Response::new)
+        let caller = Caller::of(&request);
+        self.events_streamed(request.into_inner(), caller).map(Response::new)
+    }
+}
+
+/// What a request says beside its message.
+struct Caller {
+    /// The certificate of its connection; `None` within the process.
+    certificate: Option<PeerCertificate>,
+    /// When the client stops to wait.
+    until: Option<Instant>,
+}
+
+impl Caller {
+    fn of<T>(request: &Request<T>) -> Self {
+        let certificate = request.extensions().get::<PeerCertificate>().cloned();
+        Self { certificate, until: client_deadline(request) }
     }
 }
 

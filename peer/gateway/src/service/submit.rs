@@ -4,14 +4,13 @@
 //! queues, and an upload goes out only while its data key is in custody: a report that nobody can ever open must not be recorded.
 
 use protocol::fabric::{self, ErrorDetail, SubmitRequest, SubmitResponse};
-use tokio::time::Instant;
 use transport::{Code, Status, error_details};
 
 use super::endorse::deadline;
 use super::opened::{open_envelope, signed_by};
 use super::remote::BroadcastVerdict;
 use super::upload::{UploadCustody, is_same_cid};
-use super::{GatewayService, now_ms};
+use super::{Caller, GatewayService, now_ms};
 use crate::ports::Node;
 use crate::signed_request::require_active;
 
@@ -19,14 +18,14 @@ impl<N: Node, C: UploadCustody> GatewayService<N, C> {
     pub(super) async fn submitted(
         &self,
         request: SubmitRequest,
-        until: Option<Instant>,
+        caller: &Caller,
     ) -> Result<SubmitResponse, Status> {
         let SubmitRequest { transaction_id, channel_id, prepared_transaction } = request;
         let envelope = prepared_transaction.ok_or_else(|| {
             Status::invalid_argument("a prepared transaction is required (prepared_transaction)")
         })?;
         let submitted = open_envelope(self.node.msp_id(), &transaction_id, &channel_id, &envelope)?;
-        let ledger = self.joined(&submitted.channel)?;
+        let ledger = self.joined(&submitted.channel, caller)?;
         let bundle = ledger.bundle();
         let creator =
             signed_by(&bundle, &submitted.creator, &envelope.payload, &envelope.signature, now_ms())?;
@@ -42,7 +41,7 @@ impl<N: Node, C: UploadCustody> GatewayService<N, C> {
                 )));
             }
         }
-        let deadline = deadline(self.limits.broadcast, until);
+        let deadline = deadline(self.limits.broadcast, caller.until);
         match self.orderers.broadcast(&bundle, envelope, deadline).await {
             Ok(verdict) if verdict.status == fabric::Status::Success => Ok(SubmitResponse {}),
             Ok(verdict) => Err(refused(verdict)),

@@ -7,13 +7,14 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use bytes::Bytes;
 use configtx::ConfigBundle;
-use gateway::ports::{ChannelLedger, CommittedAt, LedgerFault};
+use gateway::ports::{Asker, ChannelLedger, CommittedAt, LedgerFault, Standing};
 use ledger::Ledger;
 use protocol::{
     Block, BlockNumber, ChannelId, CommitHash, IdentityRecord, IdentityStatus, MspId, Poi, TxId,
     TxValidationCode, Version,
 };
 use tokio::sync::{oneshot, watch};
+use transport::{PeerCertificate, Status};
 use validation::{ValidatedBlock, validate_genesis};
 
 use super::fault::NodeFault;
@@ -125,6 +126,7 @@ impl Channel {
             .filter_map(|summary| Some((summary.tx_id.clone()?, summary.number, summary.code)))
             .collect();
         let config = block.config().cloned();
+        let is_config = config.is_some();
         let revoked = revoked_by(&block);
         self.ledger.commit(block).map_err(|error| NodeFault::Ledger { cause: with_causes(&error) })?;
         if let Some(config) = config {
@@ -133,7 +135,7 @@ impl Channel {
             })?;
             *self.bundle.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(bundle);
         }
-        self.revocations.committed(number, &revoked);
+        self.revocations.committed(number, &revoked, is_config);
         self.height.send_replace(number.next().0);
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         for (tx_id, tx_number, code) in verdicts {
@@ -164,18 +166,31 @@ impl Channel {
         &self.revocations
     }
 
-    /// Waits until the ledger holds the identity as revoked. A ledger that cannot be read stops the channel elsewhere.
-    pub(crate) async fn until_revoked(&self, msp_id: &MspId, poi: &Poi) {
+    /// Waits until the channel has nothing more for whoever asks, and gives what to tell. A ledger that cannot be read stops
+    /// the channel elsewhere.
+    pub(crate) async fn until_revoked(&self, asker: &Asker) -> Status {
         let mut changes = self.revocations.changes();
         loop {
-            let record = self.identity(msp_id, poi).ok().flatten();
-            if record.is_some_and(|record| record.status == IdentityStatus::Revoked) {
-                return;
+            if let Err(status) = self.still_admits(asker) {
+                return status;
             }
             if changes.changed().await.is_err() {
                 return std::future::pending().await;
             }
         }
+    }
+
+    fn still_admits(&self, asker: &Asker) -> Result<(), Status> {
+        let Asker { msp_id, poi, certificate } = asker;
+        let record = self.identity(msp_id, poi).ok().flatten();
+        if record.is_some_and(|record| record.status == IdentityStatus::Revoked) {
+            return Err(asker.was_revoked(&self.name));
+        }
+        if self.bundle().organization(msp_id).is_none() {
+            let text = format!("{msp_id} is no longer an organisation of channel {}", self.name);
+            return Err(Status::permission_denied(text));
+        }
+        certificate.as_ref().map_or(Ok(()), |certificate| self.standing(certificate).admit(&self.name))
     }
 
     /// Waits for a transaction. The place is free again when the future is dropped or answered.
@@ -233,6 +248,10 @@ impl ChannelLedger for Channel {
 
     fn bundle(&self) -> Arc<ConfigBundle> {
         Arc::clone(&self.bundle.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn standing(&self, certificate: &PeerCertificate) -> Standing {
+        self.revocations.standing(&self.bundle(), certificate)
     }
 
     fn height(&self) -> u64 {

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use bytes::Bytes;
-use gateway::ports::ChannelLedger as _;
+use gateway::ports::{ChannelLedger as _, Standing, not_joined};
 use protocol::{Block, ChannelId};
-use transport::{PeerCertificate, TrustRoots};
+use transport::{PeerCertificate, Status, TrustRoots};
 
 use super::channel::Channel;
 use super::fault::NodeFault;
@@ -78,25 +78,35 @@ impl Channels {
         self.joined.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
+    /// A joined channel, for whoever asks over a connection with that certificate; `None` within the process. A channel exists
+    /// for its own members: others hear what they would hear of one that is not joined.
+    ///
+    /// # Errors
+    /// What to tell, for a channel that is not there for the caller.
+    pub fn admit(&self, name: &ChannelId, caller: Option<&PeerCertificate>) -> Result<Arc<Channel>, Status> {
+        let channel = self.channel(name).ok_or_else(|| not_joined(name))?;
+        caller.map_or(Ok(()), |caller| channel.standing(caller).admit(name))?;
+        Ok(channel)
+    }
+
     /// All joined channels, sorted by name.
     pub fn all(&self) -> Vec<Arc<Channel>> {
         self.joined.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
-    /// Whether a TLS key may talk to this peer: not if it belongs to an identity that is revoked on any channel here.
+    /// Whether a TLS key may talk to this peer. One channel's administrators cannot take a connection from another channel:
+    /// a key that they revoked is refused where no channel admits it. What it asks of their own channel is refused there.
     ///
     /// # Errors
     /// The reason, which the other side may read.
     pub fn admits(&self, certificate: &PeerCertificate) -> Result<(), String> {
-        let joined = self.joined.read().unwrap_or_else(PoisonError::into_inner);
-        for (name, channel) in joined.iter() {
-            if let Some(msp_id) = channel.revocations().refuses(&channel.bundle(), certificate) {
-                return Err(format!(
-                    "this TLS key belongs to an identity of {msp_id} that is revoked on channel {name}"
-                ));
-            }
+        let channels = self.joined.read().unwrap_or_else(PoisonError::into_inner);
+        let listed = channels.iter().find(|(_, channel)| channel.revocations().lists(&certificate.spki));
+        let Some((name, _)) = listed else { return Ok(()) };
+        if channels.values().any(|channel| channel.standing(certificate) == Standing::Member) {
+            return Ok(());
         }
-        Ok(())
+        Err(format!("this TLS key is revoked on channel {name}, and no channel of this peer admits it"))
     }
 
     fn path_of(&self, name: &ChannelId) -> PathBuf {

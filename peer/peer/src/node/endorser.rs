@@ -22,14 +22,14 @@ use protocol::{ChaincodeDefinition, IdentityRule, IdentityStatus, MspConfig, Msp
 use shim::{Creator, Examination, Invocation};
 use tokio::sync::Semaphore;
 use transport::services::endorser::Endorser as EndorserService;
-use transport::{Request, Response, Status};
+use transport::{PeerCertificate, Request, Response, Status};
 
 use super::channel::Channel;
 use super::channels::Channels;
 use super::clock::now_ms;
 use super::metrics::{PeerMetrics, ProposalClock};
 use super::settings::with_causes;
-use super::system::{self, SystemCall};
+use super::system::{self, Asking, SystemCall};
 
 /// The endorser of a peer.
 pub struct Endorser {
@@ -56,19 +56,25 @@ impl EndorserService for Endorser {
         &self,
         request: Request<SignedProposal>,
     ) -> Result<Response<ProposalResponse>, Status> {
-        self.process(request.into_inner()).await.map(Response::new)
+        let caller = request.extensions().get::<PeerCertificate>().cloned();
+        self.process(request.into_inner(), caller.as_ref()).await.map(Response::new)
     }
 }
 
 impl Endorser {
-    /// Answers a signed proposal.
+    /// Answers a signed proposal that came over a connection with that certificate; `None` for the own gateway, which
+    /// asked whether the channel admits its caller.
     ///
     /// # Errors
     /// A status for a proposal that may not run: malformed, not signed by a member, not registered, unknown channel or
     /// chaincode, already committed, content that cannot be examined.
-    pub async fn process(&self, signed: SignedProposal) -> Result<ProposalResponse, Status> {
+    pub async fn process(
+        &self,
+        signed: SignedProposal,
+        caller: Option<&PeerCertificate>,
+    ) -> Result<ProposalResponse, Status> {
         let mut clock = self.metrics.proposal();
-        let outcome = self.judge(signed, &mut clock).await;
+        let outcome = self.judge(signed, caller, &mut clock).await;
         clock.end(&outcome);
         outcome
     }
@@ -76,6 +82,7 @@ impl Endorser {
     async fn judge(
         &self,
         signed: SignedProposal,
+        caller: Option<&PeerCertificate>,
         clock: &mut ProposalClock<'_>,
     ) -> Result<ProposalResponse, Status> {
         let _turn = self.turns.try_acquire().map_err(|_| {
@@ -87,9 +94,9 @@ impl Endorser {
             parse_proposal(&signed).map_err(|error| Status::invalid_argument(error.to_string()))?;
         if let Some(call) = SystemCall::of(&proposal) {
             clock.concerns("none", proposal.chaincode.as_str());
-            return self.answer_system(call, &proposal, &signed);
+            return self.answer_system(call, (&proposal, &signed), caller);
         }
-        let channel = self.channels.channel(&proposal.channel).ok_or_else(|| unknown_channel(&proposal))?;
+        let channel = self.channels.admit(&proposal.channel, caller)?;
         serving(&channel)?;
         let bundle = channel.bundle();
         let verified = check_proposal(proposal, &signed, &bundle, now_ms())
@@ -215,8 +222,8 @@ impl Endorser {
     fn answer_system(
         &self,
         call: SystemCall,
-        proposal: &ParsedProposal,
-        signed: &SignedProposal,
+        (proposal, signed): (&ParsedProposal, &SignedProposal),
+        caller: Option<&PeerCertificate>,
     ) -> Result<ProposalResponse, Status> {
         let creator = self.own_msp.identify(&proposal.creator, now_ms()).map_err(|error| {
             Status::permission_denied(format!("system chaincodes serve this peer's organisation: {error}"))
@@ -225,7 +232,12 @@ impl Endorser {
             Status::permission_denied(format!("the creator's signature is refused: {error}"))
         })?;
         check_fresh(proposal, now_ms()).map_err(|error| status_of_rejection(&error))?;
-        let payload = system::answer(&call, &creator, &self.channels, self.joined.as_ref())?;
+        let payload = system::answer(
+            &call,
+            &Asking { creator: &creator, caller },
+            &self.channels,
+            self.joined.as_ref(),
+        )?;
         let response = protocol::fabric::Response { status: 200, message: String::new(), payload };
         Ok(ProposalResponse { version: 1, response: Some(response), ..ProposalResponse::default() })
     }
@@ -268,12 +280,6 @@ fn may_examine(
          (reports.checkers.organizations), and nobody else is to get a data key",
         bundle.config().channel
     )))
-}
-
-/// Who asks for one channel learns of no other, not even its name.
-fn unknown_channel(proposal: &ParsedProposal) -> Status {
-    let channel = &proposal.channel;
-    Status::not_found(format!("this peer has not joined channel {channel}; ask its operator to join it"))
 }
 
 /// A channel that stopped stays behind: what it says of identities, grants and states may be over.

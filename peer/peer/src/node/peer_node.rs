@@ -3,16 +3,16 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use gateway::ports::{ChannelLedger, CommittedAt, Node};
+use gateway::ports::{Asker, ChannelLedger, CommittedAt, Node, not_joined};
 use msp::{Signer, SigningIdentity};
 use protocol::fabric::{ProposalResponse, SignedProposal};
-use protocol::{ChannelId, MspId, Poi, TxId};
+use protocol::{ChannelId, MspId, TxId};
 use tokio::sync::watch;
-use transport::Status;
+use transport::{PeerCertificate, Status};
 
 use super::channel::{Channel, SHUTTING_DOWN};
 use super::channels::Channels;
-use super::endorser::Endorser;
+use super::endorser::{Endorser, serving};
 
 /// Implements the gateway's ports over channels and endorser.
 pub struct PeerNode {
@@ -65,13 +65,17 @@ impl Node for PeerNode {
 
     fn absent(&self, channel: &ChannelId) -> Status {
         let stopped = self.channels.channel(channel).and_then(|channel| channel.unavailable());
-        stopped.map_or_else(
-            || {
-                let text = format!("this peer has not joined channel {channel}; ask its operator to join it");
-                Status::not_found(text)
-            },
-            Status::unavailable,
-        )
+        stopped.map_or_else(|| not_joined(channel), Status::unavailable)
+    }
+
+    fn admit(
+        &self,
+        channel: &ChannelId,
+        caller: Option<&PeerCertificate>,
+    ) -> Result<Arc<dyn ChannelLedger>, Status> {
+        let channel = self.channels.admit(channel, caller)?;
+        serving(&channel)?;
+        Ok(channel)
     }
 
     fn channels(&self) -> Vec<ChannelId> {
@@ -79,7 +83,7 @@ impl Node for PeerNode {
     }
 
     async fn endorse(&self, proposal: SignedProposal) -> Result<ProposalResponse, Status> {
-        self.endorser.process(proposal).await
+        self.endorser.process(proposal, None).await
     }
 
     async fn committed(&self, channel: &ChannelId, tx_id: &TxId) -> Result<CommittedAt, Status> {
@@ -87,9 +91,9 @@ impl Node for PeerNode {
         self.until_closing(channel.committed(tx_id)).await
     }
 
-    async fn revoked(&self, channel: &ChannelId, msp_id: &MspId, poi: &Poi) {
+    async fn revoked(&self, channel: &ChannelId, asker: &Asker) -> Status {
         match self.channels.channel(channel) {
-            Some(channel) => channel.until_revoked(msp_id, poi).await,
+            Some(channel) => channel.until_revoked(asker).await,
             None => std::future::pending().await,
         }
     }

@@ -1,13 +1,15 @@
-//! The TLS keys of a channel's revoked identities: what a listener must refuse, and a dialler must not believe.
+//! The TLS keys of a channel's revoked identities: what the channel admits no longer.
 //!
 //! Read from the world state when the ledger is opened, and added to by each block that revokes. A TLS key is refused only
 //! under the organisation whose identity was revoked: an administrator may write any digest into a record of its own
-//! organisation, and must not close another's connections by it.
+//! organisation, and must not close another's connections by it. Nor another channel's: a connection is closed when no
+//! channel admits its key (`Channels::admits`).
 
 use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock};
 
 use configtx::ConfigBundle;
+use gateway::ports::Standing;
 use ledger::{Ledger, LedgerFault};
 use protocol::{BlockNumber, Digest, IdentityRecord, IdentityStatus, MspId, codec};
 use tokio::sync::watch;
@@ -28,7 +30,7 @@ type Keys = BTreeMap<Digest, BlockNumber>;
 /// The revoked TLS keys of a channel.
 pub struct Revocations {
     keys: RwLock<BTreeMap<MspId, Keys>>,
-    /// The last block that revoked somebody while this process lived.
+    /// The last block that revoked somebody, or changed the configuration, while this process lived.
     last: watch::Sender<Option<BlockNumber>>,
 }
 
@@ -55,32 +57,38 @@ impl Revocations {
         Ok(revocations)
     }
 
-    /// Takes what a block revoked, once it is committed.
-    pub fn committed(&self, number: BlockNumber, revoked: &[IdentityRecord]) {
+    /// Takes what a block revoked, once it is committed and its configuration in force.
+    pub fn committed(&self, number: BlockNumber, revoked: &[IdentityRecord], is_config: bool) {
         revoked.iter().for_each(|record| self.take(record));
-        if !revoked.is_empty() {
+        if is_config || !revoked.is_empty() {
             self.last.send_replace(Some(number));
         }
     }
 
-    /// Whether that block revoked somebody.
+    /// Whether after that block somebody may be admitted no longer.
     pub fn is_of(&self, number: BlockNumber) -> bool {
         *self.last.borrow() == Some(number)
     }
 
-    /// Follows the blocks that revoke.
+    /// Follows the blocks after which somebody may be admitted no longer.
     pub fn changes(&self) -> watch::Receiver<Option<BlockNumber>> {
         self.last.subscribe()
     }
 
-    /// The organisation under which the TLS key is revoked.
-    pub fn refuses(&self, bundle: &ConfigBundle, certificate: &PeerCertificate) -> Option<MspId> {
+    /// Whether any organisation's revoked record holds the TLS key.
+    pub fn lists(&self, spki: &Digest) -> bool {
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-        let mut holding = keys.iter().filter(|(_, keys)| keys.contains_key(&certificate.spki)).peekable();
-        holding.peek()?;
-        // Who issued the certificate costs a signature, and is asked only about keys that somebody's record holds.
-        let issuer = bundle.msps().tls_msp(&certificate.der)?;
-        holding.find(|(msp_id, _)| **msp_id == issuer).map(|(msp_id, _)| msp_id.clone())
+        keys.values().any(|keys| keys.contains_key(spki))
+    }
+
+    /// How a channel with that configuration takes the TLS key.
+    pub fn standing(&self, bundle: &ConfigBundle, certificate: &PeerCertificate) -> Standing {
+        let Some(issuer) = bundle.tls_msp(&certificate.der) else { return Standing::Stranger };
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        if keys.get(&*issuer).is_some_and(|keys| keys.contains_key(&certificate.spki)) {
+            return Standing::Revoked(issuer);
+        }
+        Standing::Member
     }
 
     fn take(&self, record: &IdentityRecord) {

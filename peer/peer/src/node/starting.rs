@@ -221,7 +221,7 @@ impl Parts {
     }
 }
 
-/// Refuses the TLS keys of identities that are revoked on a channel here.
+/// Refuses the TLS keys that are revoked on a channel here and admitted by none.
 fn revocation_gate(channels: Arc<Channels>) -> ConnectionGate {
     ConnectionGate::new(move |certificate| channels.admits(certificate))
 }
@@ -243,7 +243,7 @@ struct Following {
     upkeep: Arc<Upkeep<PeerNode>>,
     metrics: Arc<PeerMetrics>,
     attestations: Arc<Attestations>,
-    /// Judges live connections again after a block that revoked somebody.
+    /// Judges live connections again after a block that revoked somebody or changed a configuration.
     gate: ConnectionGate,
     runtime: Handle,
     tasks: Mutex<JoinSet<()>>,

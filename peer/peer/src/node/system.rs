@@ -11,7 +11,7 @@ use gateway::ports::ChannelLedger as _;
 use msp::VerifiedIdentity;
 use protocol::{Block, BlockNumber, ChannelId, Role};
 use serde_json::json;
-use transport::Status;
+use transport::{PeerCertificate, Status};
 
 use super::channel::Channel;
 use super::channels::Channels;
@@ -61,16 +61,25 @@ impl SystemCall {
 /// What follows the join of a channel.
 pub type Joined = dyn Fn(Arc<Channel>) -> Result<(), Status> + Send + Sync;
 
+/// Who calls, and over which connection.
+pub struct Asking<'a> {
+    /// Who signed.
+    pub creator: &'a VerifiedIdentity,
+    /// The connection's certificate; `None` within the process.
+    pub caller: Option<&'a PeerCertificate>,
+}
+
 /// Answers a call of a member of the own organisation.
 ///
 /// # Errors
 /// A status for a caller who may not, an unknown channel or block, a block that is no genesis block.
 pub fn answer(
     call: &SystemCall,
-    creator: &VerifiedIdentity,
+    asking: &Asking<'_>,
     channels: &Channels,
     joined: &Joined,
 ) -> Result<Bytes, Status> {
+    let creator = asking.creator;
     match call {
         SystemCall::JoinChain(block) => join(block, creator, channels, joined),
         SystemCall::GetChannels => {
@@ -83,14 +92,14 @@ pub fn answer(
             Ok(Bytes::from(json!({ "channels": names }).to_string()))
         }
         SystemCall::GetChannelConfig(name) => {
-            Ok(find(channels, name, creator)?.bundle().config().to_bytes().into())
+            Ok(find(channels, name, asking)?.bundle().config().to_bytes().into())
         }
-        SystemCall::GetChainInfo(name) => chain_info(&*find(channels, name, creator)?),
+        SystemCall::GetChainInfo(name) => chain_info(&*find(channels, name, asking)?),
         SystemCall::GetBlockByNumber(name, number) => {
-            block_by_number(&*find(channels, name, creator)?, number)
+            block_by_number(&*find(channels, name, asking)?, number)
         }
         SystemCall::GetTransactionByID(name, tx_id) => {
-            transaction_by_id(&*find(channels, name, creator)?, tx_id)
+            transaction_by_id(&*find(channels, name, asking)?, tx_id)
         }
         SystemCall::Unknown(call) => Err(Status::unimplemented(format!(
             "there is no system call {call}; there are cscc JoinChain, GetChannels, GetChannelConfig and qscc GetChainInfo, \
@@ -133,12 +142,10 @@ fn join(
 }
 
 /// A channel that does its work and on which the caller is registered.
-fn find(channels: &Channels, name: &str, creator: &VerifiedIdentity) -> Result<Arc<Channel>, Status> {
+fn find(channels: &Channels, name: &str, asking: &Asking<'_>) -> Result<Arc<Channel>, Status> {
     let id = ChannelId::new(name).map_err(|error| Status::invalid_argument(error.to_string()))?;
-    let channel = channels
-        .channel(&id)
-        .ok_or_else(|| Status::not_found(format!("this peer has not joined channel {name}")))?;
-    registered(&channel, &channel.bundle(), creator)?;
+    let channel = channels.admit(&id, asking.caller)?;
+    registered(&channel, &channel.bundle(), asking.creator)?;
     serving(&channel)?;
     Ok(channel)
 }

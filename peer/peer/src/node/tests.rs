@@ -25,7 +25,7 @@ use protocol::{ChaincodeName, ChannelId, TxId};
 use reports::Reports;
 use store::{Store, StoreOptions};
 use tokio::sync::{Semaphore, watch};
-use transport::{Code, Status, TlsClient, TlsIdentity, TrustRoots};
+use transport::{Code, PeerCertificate, Status, TlsClient, TlsIdentity, TrustRoots};
 
 use super::channel::Channel;
 use super::channels::Channels;
@@ -144,7 +144,7 @@ impl World {
     }
 
     async fn process(&self, call: &Call<'_>) -> Result<ProposalResponse, Status> {
-        self.node.endorser.process(self.signed(call)).await
+        self.node.endorser.process(self.signed(call), None).await
     }
 }
 
@@ -220,6 +220,30 @@ async fn system_calls_are_fresh_and_those_on_a_channel_are_for_its_registered_id
         assert_eq!(found, *code, "{creator:?} {args:?}: {text}");
         assert!(text.contains(words), "{creator:?} {args:?}: {text}");
     }
+}
+
+#[tokio::test]
+async fn a_channel_is_there_for_connections_of_its_own_organisations_alone() {
+    let world = World::of("HospitalC");
+    let (identity, _) = tls();
+    let outsider =
+        PeerCertificate { der: Bytes::copy_from_slice(identity.certificate_der()), spki: identity.spki() };
+    let chain_info = Call { chaincode: "qscc", args: &["GetChainInfo", "reports"], ..Call::default() };
+    let mut elsewhere = world.signed(&Call::default());
+    for call in [Call::default(), chain_info] {
+        let signed = world.signed(&call);
+        world.node.endorser.process(signed.clone(), None).await.expect("the own gateway's callers");
+        let status = world.node.endorser.process(signed.clone(), Some(&outsider)).await.expect_err("outside");
+        assert_eq!(status.message(), gateway::ports::not_joined(&name()).message());
+        elsewhere = signed;
+    }
+    // Nor does a stranger learn of a stopped channel what its members learn.
+    world.channel().stop("the disk is full");
+    let outside = world.node.admit(&name(), Some(&outsider)).expect_err("outside");
+    assert_eq!(outside.code(), Code::NotFound);
+    assert_eq!(world.node.admit(&name(), None).expect_err("stopped").code(), Code::Unavailable);
+    let status = world.node.endorser.process(elsewhere, Some(&outsider)).await.expect_err("outside");
+    assert_eq!(status.code(), Code::NotFound);
 }
 
 #[tokio::test]

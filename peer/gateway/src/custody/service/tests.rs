@@ -1,6 +1,6 @@
 //! Who may call the custody service, and how.
 
-use protocol::TxId;
+use protocol::{ChannelId, TxId};
 use shim::Examination;
 use transport::Code;
 use transport::services::custody::Custody as _;

@@ -13,7 +13,7 @@ use transport::{Code, Request, Status};
 use super::super::GatewayLimits;
 use super::world::{OWN, World, within};
 
-fn question(
+pub(super) fn question(
     world: &World,
     org: &str,
     user: &str,

@@ -15,7 +15,7 @@ use super::super::GatewayLimits;
 use super::fixture::msp_id;
 use super::world::{Call, DATA_KEY, Does, OWN, World, upload, within};
 
-async fn endorse(world: &World, request: EndorseRequest) -> Result<Envelope, Status> {
+pub(super) async fn endorse(world: &World, request: EndorseRequest) -> Result<Envelope, Status> {
     let answer = within(world.gateway.endorse(Request::new(request))).await?;
     Ok(answer.into_inner().prepared_transaction.expect("an envelope"))
 }

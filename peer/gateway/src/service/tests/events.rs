@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
+use msp::SigningIdentity;
 use prost::Message as _;
 use protocol::fabric::{
     ChaincodeEventsRequest, ProposalResponse, SeekPosition, SignedChaincodeEventsRequest, SignedProposal,
@@ -76,6 +77,17 @@ struct Scene {
     gateway: GatewayService<EventNode, FakeCustody>,
 }
 
+/// A request as that identity signs it.
+pub(super) fn signed(
+    identity: &SigningIdentity,
+    request: ChaincodeEventsRequest,
+) -> SignedChaincodeEventsRequest {
+    let request = ChaincodeEventsRequest { identity: identity.serialized(), ..request };
+    let request = Bytes::from(request.encode_to_vec());
+    let signature = identity.sign(&request).into();
+    SignedChaincodeEventsRequest { request, signature }
+}
+
 type Answers = ResponseStream<protocol::fabric::ChaincodeEventsResponse>;
 
 impl Scene {
@@ -113,11 +125,7 @@ impl Scene {
         (org, user): (&str, &str),
         request: ChaincodeEventsRequest,
     ) -> SignedChaincodeEventsRequest {
-        let identity = self.node.world.identity(org, user);
-        let request = ChaincodeEventsRequest { identity: identity.serialized(), ..request };
-        let request = Bytes::from(request.encode_to_vec());
-        let signature = identity.sign(&request).into();
-        SignedChaincodeEventsRequest { request, signature }
+        signed(self.node.world.identity(org, user), request)
     }
 
     async fn ask(&self, request: SignedChaincodeEventsRequest) -> Result<Answers, Status> {

@@ -7,6 +7,7 @@ mod commit_status;
 mod endorse;
 mod evaluate;
 mod events;
+mod strangers;
 mod submit;
 pub(crate) mod world;
 

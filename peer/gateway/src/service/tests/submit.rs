@@ -14,7 +14,7 @@ async fn submit(world: &World, request: SubmitRequest) -> Result<(), Status> {
 }
 
 /// An endorsed and signed transaction.
-async fn prepared(world: &World, call: &Call<'_>, named: &[&str]) -> SubmitRequest {
+pub(super) async fn prepared(world: &World, call: &Call<'_>, named: &[&str]) -> SubmitRequest {
     let request = world.endorse_request(call, named);
     let (transaction_id, channel_id) = (request.transaction_id.clone(), request.channel_id.clone());
     let answer = within(world.gateway.endorse(Request::new(request))).await.expect("endorsed");

@@ -28,7 +28,7 @@ use super::super::remote::{
 };
 use super::super::{GatewayLimits, GatewayService, UploadCustody, now_ms};
 use super::fixture::{Network, msp_id};
-use crate::ports::{ChannelLedger, CommittedAt, LedgerFault, Node};
+use crate::ports::{Asker, ChannelLedger, CommittedAt, LedgerFault, Node};
 
 pub const OWN: &str = "HospitalA";
 
@@ -209,8 +209,9 @@ impl Node for FakeNode {
         Ok(CommittedAt { block_number: BlockNumber(7), tx_number: TxNumber(0), code })
     }
 
-    async fn revoked(&self, _: &ChannelId, _: &MspId, _: &Poi) {
+    async fn revoked(&self, channel: &ChannelId, asker: &Asker) -> Status {
         self.revocation.notified().await;
+        asker.was_revoked(channel)
     }
 
     async fn reached(&self, _: &ChannelId, height: u64) -> Result<(), Status> {
