@@ -59,6 +59,7 @@ pub fn settings(folder: &Folder, state: &State, node: Node) -> anyhow::Result<St
                 ("General.TLS.RootCAs", Value::Sequence(vec![file("tls/ca.crt")])),
                 ("FileLedger.Location", data),
                 ("Operations.ListenAddress", operations),
+                ("Operations.TLS.ClientRootCAs", Value::Sequence(vec![hospital_ca(folder, node.hospital)])),
             ];
             (ORDERER, rows)
         }
@@ -94,6 +95,12 @@ pub fn variables(
         ("CORE_PEER_TLS_CLIENTKEY_FILE", text(&user.join("tls/client.key"))),
         ("CORE_CHANNEL", CHANNEL.to_owned()),
     ]
+}
+
+/// The TLS authority of a hospital, whose administrator looks after its orderer too.
+fn hospital_ca(folder: &Folder, hospital: Hospital) -> Value {
+    let node = Node { kind: Kind::Peer, hospital };
+    folder.organization(node).join("msp/tlscacerts").join(tls_ca(node)).display().to_string().into()
 }
 
 /// The file name of an organisation's TLS authority within `tlscacerts/`.

@@ -27,6 +27,9 @@ const GENESIS_BYTES_MAX: u64 = CONFIG_BYTES_MAX as u64 + (1 << 20);
 const CHANNELS_MAX: usize = 32;
 /// The setting of the CAs that are believed beside the channels'.
 const ROOT_CAS: &str = "General.TLS.RootCAs";
+/// The setting of the CAs of who may ask how the node fares.
+const OPERATOR_CAS: &str = "Operations.TLS.ClientRootCAs";
+const CA_FIX: &str = "name files with CA certificates, PEM";
 /// The setting of the genesis blocks.
 const BOOTSTRAP_FILE: &str = "General.BootstrapFile";
 
@@ -74,6 +77,14 @@ struct FileLedger {
 #[serde(rename_all = "PascalCase")]
 struct Operations {
     listen_address: String,
+    #[serde(rename = "TLS")]
+    tls: OperationsTls,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct OperationsTls {
+    #[serde(rename = "ClientRootCAs")]
+    client_root_cas: Vec<PathBuf>,
 }
 
 impl Default for Written {
@@ -94,7 +105,7 @@ impl Default for Written {
                 },
             },
             file_ledger: FileLedger { location: "ledger".into() },
-            operations: Operations { listen_address: String::new() },
+            operations: Operations { listen_address: String::new(), tls: OperationsTls::default() },
         }
     }
 }
@@ -114,6 +125,8 @@ pub struct Settings {
     pub roots: TrustRoots,
     /// Those of the files named, which every configuration leaves in force: the own organisation's.
     pub own_roots: Vec<Bytes>,
+    /// Whom the operations listener believes: the own organisation, and whom its settings name.
+    pub operators: TrustRoots,
     /// The signing identity.
     pub signer: Arc<SigningIdentity>,
     /// The channels, sorted by name; at least one.
@@ -164,6 +177,7 @@ impl Passage<'_> {
         let identity = self.tls();
         let genesis = self.genesis();
         let own_roots = self.own_roots();
+        let operators = self.operators(own_roots.as_deref());
         let roots = self.roots(own_roots.as_deref(), genesis.as_deref().unwrap_or_default());
         let (signer, identity) = (signer?, identity?);
         let channels = self.channels(genesis?, &signer, &identity)?;
@@ -175,6 +189,7 @@ impl Passage<'_> {
             tls: identity,
             roots: roots?,
             own_roots: own_roots?,
+            operators: operators?,
             signer: Arc::new(signer),
             channels,
         })
@@ -266,20 +281,32 @@ impl Passage<'_> {
         found.into_iter().collect()
     }
 
-    /// The CAs in the files named.
     fn own_roots(&mut self) -> Option<Vec<Bytes>> {
-        let mut files = Vec::new();
-        for path in &self.written.general.tls.root_cas {
-            files.push(self.file(ROOT_CAS, path, PEM_BYTES_MAX)?);
+        let files = &self.written.general.tls.root_cas;
+        self.certificates(ROOT_CAS, files)
+    }
+
+    /// What a node says of all its channels is for those who run it, whatever organisations its channels have.
+    fn operators(&mut self, own: Option<&[Bytes]>) -> Option<TrustRoots> {
+        let files = &self.written.operations.tls.client_root_cas;
+        let mut roots = if files.is_empty() { Vec::new() } else { self.certificates(OPERATOR_CAS, files)? };
+        roots.extend_from_slice(own?);
+        self.problems.check(OPERATOR_CAS, "", TrustRoots::new(roots), CA_FIX)
+    }
+
+    /// The CAs in the files named.
+    fn certificates(&mut self, key: &str, files: &[PathBuf]) -> Option<Vec<Bytes>> {
+        let mut read = Vec::new();
+        for path in files {
+            read.push(self.file(key, path, PEM_BYTES_MAX)?);
         }
-        let fix = "name files with CA certificates, PEM";
-        let named = TrustRoots::from_pem(files.iter().map(Vec::as_slice));
-        Some(self.problems.check(ROOT_CAS, "", named, fix)?.certificates())
+        let named = TrustRoots::from_pem(read.iter().map(Vec::as_slice));
+        Some(self.problems.check(key, "", named, CA_FIX)?.certificates())
     }
 
     fn roots(&mut self, own: Option<&[Bytes]>, genesis: &[(Block, Arc<ConfigBundle>)]) -> Option<TrustRoots> {
         let roots = TrustRoots::new(trusted(own?, genesis.iter().map(|(_, bundle)| &**bundle)));
-        self.problems.check(ROOT_CAS, "", roots, "name files with CA certificates, PEM")
+        self.problems.check(ROOT_CAS, "", roots, CA_FIX)
     }
 
     fn consenter(

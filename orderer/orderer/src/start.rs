@@ -13,7 +13,7 @@ use serde_json::json;
 use store::{Read as _, Store, StoreOptions};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use transport::{Server, TrustRoots};
+use transport::Server;
 use transport::services::broadcast::AtomicBroadcastServer;
 use transport::services::consensus::ConsensusServer;
 use transport::services::delivery::DeliveryServer;
@@ -78,9 +78,7 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> anyh
     let web = match operations {
         Some(listener) => {
             let routes = vec![health_route(health), metrics_route(metrics.clone())];
-            // What a node says of all its channels is for the organisation that runs it.
-            let own = TrustRoots::new(settings.own_roots.clone())?;
-            Some(WebServer::serve(listener, &settings.tls, &own, routes).await?)
+            Some(WebServer::serve(listener, &settings.tls, &settings.operators, routes).await?)
         }
         None => None,
     };

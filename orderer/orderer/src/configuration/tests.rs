@@ -18,6 +18,7 @@ fn the_keys_are_fabrics() {
         "/General/TLS/RootCAs",
         "/FileLedger/Location",
         "/Operations/ListenAddress",
+        "/Operations/TLS/ClientRootCAs",
     ];
     for path in paths {
         assert!(value.pointer(path).is_some(), "{path} in {value}");

@@ -80,6 +80,23 @@ pub struct FileSetting {
 pub struct OperationsSection {
     /// Where `/healthz` listens, with mutual TLS.
     pub listen_address: Option<String>,
+    /// Who may ask there.
+    pub tls: OperationsTls,
+}
+
+/// `operations.tls:`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct OperationsTls {
+    /// CAs of other organisations whose members may ask, beside the own one.
+    #[serde(rename = "clientRootCAs")]
+    pub client_root_cas: FilesSetting,
+}
+
+/// Paths of files.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct FilesSetting {
+    /// The paths.
+    pub files: Vec<String>,
 }
 
 impl Default for UserSettings {
@@ -103,7 +120,7 @@ impl Default for UserSettings {
                 },
                 kem: FileSetting::default(),
             },
-            operations: OperationsSection { listen_address: None },
+            operations: OperationsSection { listen_address: None, tls: OperationsTls::default() },
             channel: None,
         }
     }
@@ -120,6 +137,8 @@ pub struct Settings {
     pub(crate) tls: TlsIdentity,
     pub(crate) roots: TrustRoots,
     pub(crate) own_roots: Vec<Bytes>,
+    /// Whom the operations listener believes: the own hospital, and whom its settings name.
+    pub(crate) operators: TrustRoots,
     pub(crate) kem: KemPrivateKey,
     pub(crate) folder: PathBuf,
 }
@@ -180,6 +199,7 @@ fn actual(user: &UserSettings, base: &Path, problems: &mut Problems) -> Option<S
         let fix = "name the organisation's kem/private.pem, as cryptogen makes it";
         problems.check("peer.kem.file", "", kem, fix)
     });
+    let operators = operators(user, base, roots.as_ref(), problems);
     let (msp, signer) = msp?;
     let tls = tls.and_then(|tls| tls_of_msp(tls, &msp, &user.peer.tls, problems));
     let (roots, operations) = (roots?, operations.map_or(Some(None), |found| found.map(Some))?);
@@ -193,10 +213,32 @@ fn actual(user: &UserSettings, base: &Path, problems: &mut Problems) -> Option<S
         signer,
         tls: tls?,
         own_roots,
+        operators: operators?,
         roots,
         kem: KemPrivateKey::from_bytes(*kem?.expose()),
         folder: base.join(&user.peer.file_system_path),
     })
+}
+
+/// What a node says of all its channels is for those who run it, whatever organisations its channels have.
+fn operators(
+    user: &UserSettings,
+    base: &Path,
+    own: Option<&TrustRoots>,
+    problems: &mut Problems,
+) -> Option<TrustRoots> {
+    const KEY: &str = "operations.tls.clientRootCAs.files";
+    let fix = "name files with CA certificates, PEM; paths are relative to the settings file";
+    let mut read = Vec::new();
+    for path in &user.operations.tls.client_root_cas.files {
+        read.push(problems.check(KEY, path, std::fs::read(base.join(path)), fix)?);
+    }
+    let mut roots = own?.certificates();
+    if !read.is_empty() {
+        let named = TrustRoots::from_pem(read.iter().map(Vec::as_slice));
+        roots.extend(problems.check(KEY, "", named, fix)?.certificates());
+    }
+    problems.check(KEY, "", TrustRoots::new(roots), fix)
 }
 
 /// The TLS identity, if it is one of the organisation's: with a signing certificate, or one of another CA, the node would

@@ -30,7 +30,7 @@ use transport::services::endorser::EndorserServer;
 use transport::services::exchange::ExchangeServer;
 use transport::services::gateway::GatewayServer;
 use transport::services::reports::ReportsServer;
-use transport::{ConnectionGate, Server, Status, TlsClient, TrustRoots};
+use transport::{ConnectionGate, Server, Status, TlsClient};
 use web::WebServer;
 
 use super::attesting::Attester;
@@ -363,7 +363,7 @@ async fn serve_operations(
     let fault = |cause: String| NodeFault::Listen { address: address.to_string(), cause };
     let listener = std::net::TcpListener::bind(address).map_err(|error| fault(error.to_string()))?;
     let routes = vec![health_route(health.clone()), metrics_route(metrics.clone())];
-    // What a node says of all its channels is for the hospital that runs it.
-    let own = TrustRoots::new(settings.own_roots.clone()).map_err(|error| fault(with_causes(&error)))?;
-    WebServer::serve(listener, &settings.tls, &own, routes).await.map_err(|error| fault(with_causes(&error)))
+    WebServer::serve(listener, &settings.tls, &settings.operators, routes)
+        .await
+        .map_err(|error| fault(with_causes(&error)))
 }
