@@ -19,8 +19,16 @@ pub struct ChannelHeight {
 /// # Errors
 /// Where it does not answer or has not joined.
 pub fn channel_height(network: &Network, hospital: Hospital) -> Result<ChannelHeight> {
+    height_on(network, &network.options().channel, hospital)
+}
+
+/// As [`channel_height`], on a channel of that name.
+///
+/// # Errors
+/// Where it does not answer or has not joined.
+pub fn height_on(network: &Network, channel: &str, hospital: Hospital) -> Result<ChannelHeight> {
     let health = network.peer_health(hospital)?;
-    let facts = &health["components"]["channels"]["facts"][&network.options().channel];
+    let facts = &health["components"]["channels"]["facts"][channel];
     let height = facts["height"].as_u64().with_context(|| format!("no height in {health}"))?;
     let commit_hash = facts["commit_hash"].as_str().with_context(|| format!("no commit hash in {health}"))?;
     Ok(ChannelHeight { height, commit_hash: commit_hash.to_owned() })

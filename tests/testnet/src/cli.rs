@@ -109,6 +109,14 @@ impl User {
         self
     }
 
+    /// The same user, who calls the peer that `other` calls.
+    #[must_use]
+    pub fn calling_peer_of(mut self, other: &Self) -> Self {
+        self.address.clone_from(&other.address);
+        self.root.clone_from(&other.root);
+        self
+    }
+
     /// The same user with another MSP folder.
     #[must_use]
     pub fn with_msp_folder(mut self, folder: PathBuf) -> Self {

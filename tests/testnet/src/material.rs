@@ -52,10 +52,14 @@ pub(crate) fn make_crypto_of(
 }
 
 /// Runs `configtxgen` for the channel of these hospitals; its block is `name.block`.
-pub(crate) fn make_genesis(folder: &Path, ports: &Ports, options: &NetworkOptions, name: &str) -> Result<()> {
+pub(crate) fn make_genesis(
+    folder: &Path,
+    ports: &Ports,
+    options: &NetworkOptions,
+    (name, hospitals): (&str, &[Hospital]),
+) -> Result<()> {
     let config = folder.join(format!("consortium-{name}.yaml"));
-    let hospitals: Vec<Hospital> = Hospital::ALL.into_iter().take(options.hospitals).collect();
-    describe(&config, ports, options, &hospitals)?;
+    describe(&config, ports, options, hospitals)?;
     let mut command = binaries::command("configtxgen")?;
     command.args(["--profile", "Test", "--channel-id", &options.channel, "--config"]).arg(config);
     run(command.arg("--output-block").arg(folder.join(format!("{name}.block"))))

@@ -63,16 +63,22 @@ pub struct NetworkOptions {
     pub admission_refuses: bool,
     /// Reference hashes, 16 hex digits each.
     pub references: Vec<String>,
-    /// Name of a second channel, whose members and consenters are the hospitals A and B.
+    /// Name of a second channel of the hospitals A and C, with the same orderers.
     pub second_channel: Option<String>,
 }
+
+/// The members of the second channel.
+const SECOND_MEMBERS: [Hospital; 2] = [Hospital::A, Hospital::C];
 
 impl NetworkOptions {
     /// The same, for the second channel.
     fn second(&self) -> Option<Self> {
-        let (hospitals, orderers) = (self.hospitals.min(2), self.orderers.min(2));
         let channel = self.second_channel.clone()?;
-        Some(Self { channel, hospitals, orderers, second_channel: None, ..self.clone() })
+        Some(Self { channel, second_channel: None, ..self.clone() })
+    }
+
+    fn members(&self) -> Vec<Hospital> {
+        Hospital::ALL.into_iter().take(self.hospitals).collect()
     }
 }
 
@@ -156,11 +162,6 @@ impl Ports {
     }
 }
 
-/// Whether a hospital is one of the first `count`.
-fn is_among(count: usize, hospital: Hospital) -> bool {
-    Hospital::ALL.into_iter().take(count).any(|member| member == hospital)
-}
-
 /// A running network. Dropped, its processes are killed and its folder is removed.
 ///
 /// With the variable `CONSILIUM_KEEP_NETWORKS` set, the folder stays, to be looked at.
@@ -187,9 +188,9 @@ impl Network {
         }
         let ports = Ports::draw()?;
         make_crypto_of(folder.path(), &Hospital::ALL, options.public_key_algorithm, 2)?;
-        make_genesis(folder.path(), &ports, &options, "genesis")?;
+        make_genesis(folder.path(), &ports, &options, ("genesis", &options.members()))?;
         if let Some(second) = options.second() {
-            make_genesis(folder.path(), &ports, &second, &second.channel)?;
+            make_genesis(folder.path(), &ports, &second, (&second.channel, &SECOND_MEMBERS))?;
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let mut network =
@@ -210,9 +211,12 @@ impl Network {
         Ok(network)
     }
 
-    /// The hospitals on the channel.
+    /// The hospitals with a peer: those on the channel, and on the second one if there is one.
     pub fn hospitals(&self) -> impl Iterator<Item = Hospital> + use<> {
-        Hospital::ALL.into_iter().take(self.options.hospitals)
+        let (members, has_second) = (self.options.members(), self.options.second_channel.is_some());
+        Hospital::ALL.into_iter().filter(move |hospital| {
+            members.contains(hospital) || has_second && SECOND_MEMBERS.contains(hospital)
+        })
     }
 
     /// Joins a running peer to its channels, as its administrator does.
@@ -220,9 +224,12 @@ impl Network {
     /// # Errors
     /// Where it refuses.
     pub fn join_peer(&self, hospital: Hospital) -> Result<()> {
-        let second = self.options.second().filter(|second| is_among(second.hospitals, hospital));
+        // Hospital D is on no channel at first, and joins this one.
+        let is_on_first = self.options.members().contains(&hospital) || hospital == Hospital::D;
+        let first = is_on_first.then(|| self.path("genesis.block"));
+        let second = self.options.second().filter(|_| SECOND_MEMBERS.contains(&hospital));
         let second = second.map(|second| self.path(&format!("{}.block", second.channel)));
-        for genesis in std::iter::once(self.path("genesis.block")).chain(second) {
+        for genesis in first.into_iter().chain(second) {
             let genesis = genesis.display().to_string();
             self.admin(hospital).peer(&["channel", "join", "-b", &genesis])?.expect_code(0)?;
         }
@@ -443,7 +450,7 @@ impl Network {
     pub fn orderer_health(&self, hospital: Hospital) -> Result<Value> {
         let root = self.orderer_tls_root(hospital);
         let port = self.ports.of(hospital, Listener::OrdererHealth);
-        self.health(&self.orderer_admin_tls(hospital), port, &root)
+        self.health(&self.admin(hospital).tls_folder(), port, &root)
     }
 
     /// What `/metrics` of a peer answers.
@@ -468,8 +475,16 @@ impl Network {
     /// # Errors
     /// Where it does not answer.
     pub fn orderer_metrics(&self, hospital: Hospital) -> Result<String> {
+        self.orderer_metrics_for(hospital, &self.admin(hospital))
+    }
+
+    /// What `/metrics` of an orderer answers to a user, of whatever hospital.
+    ///
+    /// # Errors
+    /// Where it does not answer.
+    pub fn orderer_metrics_for(&self, hospital: Hospital, user: &User) -> Result<String> {
         let port = self.ports.of(hospital, Listener::OrdererHealth);
-        self.metrics(&self.orderer_admin_tls(hospital), port, &self.orderer_tls_root(hospital))
+        self.metrics(&user.tls_folder(), port, &self.orderer_tls_root(hospital))
     }
 
     /// Waits until a condition holds.
@@ -523,13 +538,15 @@ impl Network {
         let organization = self.path("crypto/ordererOrganizations").join(hospital.orderer_domain());
         let material = organization.join("orderers").join(&name);
         let settings = format!(
-            "General:\n  ListenAddress: 127.0.0.1\n  ListenPort: {port}\n  LocalMSPID: {msp}\n  LocalMSPDir: {material}/msp\n  BootstrapMethod: file\n  BootstrapFile: {genesis}\n  TLS:\n    Enabled: true\n    Certificate: {material}/tls/server.crt\n    PrivateKey: {material}/tls/server.key\n    RootCAs: [{material}/tls/ca.crt]\nFileLedger:\n  Location: {data}\nOperations:\n  ListenAddress: 127.0.0.1:{health}\n",
+            "General:\n  ListenAddress: 127.0.0.1\n  ListenPort: {port}\n  LocalMSPID: {msp}\n  LocalMSPDir: {material}/msp\n  BootstrapMethod: file\n  BootstrapFile: {genesis}\n  TLS:\n    Enabled: true\n    Certificate: {material}/tls/server.crt\n    PrivateKey: {material}/tls/server.key\n    RootCAs: [{material}/tls/ca.crt]\nFileLedger:\n  Location: {data}\nOperations:\n  ListenAddress: 127.0.0.1:{health}\n  TLS:\n    ClientRootCAs: [{operators}]\n",
             port = self.ports.orderer(hospital),
             msp = hospital.orderer_msp_id(),
             material = material.display(),
             genesis = self.bootstrap(hospital)?.display(),
             data = self.path(&format!("data/{name}")).display(),
             health = self.ports.of(hospital, Listener::OrdererHealth),
+            // The hospital's administrator looks after its orderer, which is of another organisation.
+            operators = self.peer_root(hospital).display(),
         );
         let file = self.path(&format!("{name}.yaml"));
         std::fs::write(&file, settings)?;
@@ -543,8 +560,7 @@ impl Network {
     /// The genesis block of an orderer's only channel, or a folder with those of its channels.
     fn bootstrap(&self, hospital: Hospital) -> Result<PathBuf> {
         let first = self.path("genesis.block");
-        let second = self.options.second().filter(|second| is_among(second.orderers, hospital));
-        let Some(second) = second else { return Ok(first) };
+        let Some(second) = self.options.second() else { return Ok(first) };
         let folder = self.path(&format!("bootstrap-{}", hospital.letter()));
         // What a test took away is not put back at the next start.
         if !folder.is_dir() {
@@ -581,12 +597,6 @@ impl Network {
                 Err(_) => std::thread::sleep(Duration::from_millis(50)),
             }
         }
-    }
-
-    /// The TLS key of the administrator of a hospital's orderer.
-    fn orderer_admin_tls(&self, hospital: Hospital) -> PathBuf {
-        let domain = hospital.orderer_domain();
-        self.path("crypto/ordererOrganizations").join(&domain).join(format!("users/Admin@{domain}/tls"))
     }
 
     fn health(&self, operator: &Path, port: u16, root: &Path) -> Result<Value> {
