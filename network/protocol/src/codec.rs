@@ -5,7 +5,7 @@
 //! themselves; it is used wherever the bytes are hashed or signed. Both readers refuse trailing bytes and check their
 //! limit before they look at the input.
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use thiserror::Error;
 
 /// Why bytes were not read.
@@ -79,14 +79,23 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8], limit: usize) -> Result<T, Deco
     if bytes.len() > limit {
         return Err(DecodeError::TooLarge { type_name, bytes: bytes.len(), limit });
     }
-    let mut rest = bytes;
-    let value = T::deserialize(&mut rmp_serde::Deserializer::new(&mut rest))
+    // Over a slice the decoder hands out what it finds; over a reader it would first gather each byte string by itself.
+    let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes);
+    let value = T::deserialize(&mut deserializer)
         .map_err(|error| DecodeError::Malformed { type_name, reason: error.to_string() })?;
-    if rest.is_empty() {
-        Ok(value)
-    } else {
-        Err(DecodeError::TrailingBytes { type_name, trailing: rest.len() })
+    // The unit reads one marker and nothing behind it: it meets the end only where no byte is left.
+    match <()>::deserialize(&mut deserializer) {
+        Err(rmp_serde::decode::Error::InvalidMarkerRead(_)) => Ok(value),
+        _ => Err(DecodeError::TrailingBytes { type_name, trailing: left_after::<T>(bytes) }),
     }
+}
+
+/// How many bytes follow the value: the decoder over a slice does not tell, so the value is read once more.
+fn left_after<T: DeserializeOwned>(bytes: &[u8]) -> usize {
+    let mut rest = bytes;
+    // It was read before, so it is read again.
+    let _ = T::deserialize(&mut rmp_serde::Deserializer::new(&mut rest));
+    rest.len()
 }
 
 /// Reads one value and refuses every encoding but the one that [`encode`] writes. For bytes that are hashed or signed.
@@ -120,8 +129,6 @@ fn short_name<T>() -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use serde::Deserialize;
-
     use super::*;
 
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -129,6 +136,25 @@ mod tests {
         number: u64,
         #[serde(with = "serde_bytes")]
         bytes: Vec<u8>,
+    }
+
+    #[test]
+    fn whatever_follows_a_value_is_refused_and_counted() {
+        let good = encode(&Pair { number: 1, bytes: vec![7] });
+        let refused = |rest: &[u8]| {
+            let bytes = [&good[..], rest].concat();
+            match decode::<Pair>(&bytes, 100) {
+                Err(DecodeError::TrailingBytes { trailing, .. }) => assert_eq!(trailing, rest.len()),
+                other => panic!("{rest:02x?}: {other:?}"),
+            }
+        };
+        for first in 0..=u8::MAX {
+            // Alone, a marker may promise what never comes.
+            refused(&[first]);
+            for second in 0..=u8::MAX {
+                refused(&[first, second]);
+            }
+        }
     }
 
     #[test]
