@@ -2,7 +2,7 @@
 
 use ipfs::{DataKey, KemPrivateKey, unwrap_key};
 use protocol::{KvRead, KvWrite, TxValidationCode, Version};
-use reports::{Grant, ReportState, grant_key};
+use reports::{Grant, ReportState, grant_key, opening_key};
 use shim::Examination;
 
 use super::*;
@@ -63,6 +63,20 @@ fn forge_by_call(world: &World, by: &str, args: &[&str], claim: Grant, reads: Ve
         reads: reads.clone(),
         writes: vec![KvWrite { key: key.clone(), value: json(&claim) }],
     });
+}
+
+/// HospitalC's call of `function` on a report, with whatever it writes at the key of an opening.
+fn open_in_part(
+    world: &World,
+    report_id: &TxId,
+    function: &str,
+    writes: impl Fn(String) -> Vec<KvWrite>,
+) -> TxId {
+    world.commit("HospitalC", |tx_id| Call {
+        args: vec![function.to_owned(), report_id.to_string(), "treatment".to_owned()],
+        reads: vec![],
+        writes: writes(opening_key(report_id, tx_id)),
+    })
 }
 
 fn standing(world: &World, report_id: &TxId, to: &str) -> (Grant, Version) {
@@ -254,6 +268,30 @@ const STORIES: &[(&str, Story, &str)] = &[
         |world, _| {
             let other = world.commit("HospitalA", upload_call(&examination(), "HospitalA", &[]));
             world.open("HospitalC", &other)
+        },
+        "refused: the transaction does not open report",
+    ),
+    (
+        "an opening that was called and left no record",
+        |world, id| {
+            world.grant("HospitalA", id, "HospitalC", true);
+            open_in_part(world, id, "OpenReport", |_| vec![])
+        },
+        "refused: the transaction does not open report",
+    ),
+    (
+        "an opening that was deleted as it was made",
+        |world, id| {
+            world.grant("HospitalA", id, "HospitalC", true);
+            open_in_part(world, id, "OpenReport", |key| vec![KvWrite { key, value: None }])
+        },
+        "refused: the transaction does not open report",
+    ),
+    (
+        "an opening's record under another call",
+        |world, id| {
+            world.grant("HospitalA", id, "HospitalC", true);
+            open_in_part(world, id, "ShowReport", |key| vec![KvWrite { key, value: json(&"opened") }])
         },
         "refused: the transaction does not open report",
     ),
