@@ -17,6 +17,7 @@ mod report;
 mod results;
 mod stage;
 mod table;
+mod targets;
 mod usage;
 mod workload;
 
