@@ -28,11 +28,13 @@ export const open = async () => {
         await fs.readFile(need('CORE_PEER_TLS_CLIENTCERT_FILE')),
     );
     const client = new grpc.Client(need('CORE_PEER_ADDRESS'), tls);
+    const key = crypto.createPrivateKey(await only(path.join(msp, 'keystore')));
     const gateway = connect({
         client,
         identity: { mspId: need('CORE_PEER_LOCALMSPID'), credentials: await only(path.join(msp, 'signcerts')) },
-        signer: signers.newPrivateKeySigner(crypto.createPrivateKey(await only(path.join(msp, 'keystore')))),
-        hash: hash.sha256,
+        signer: signers.newPrivateKeySigner(key),
+        // Ed25519 signs the message itself, as its users of this library must say.
+        hash: key.asymmetricKeyType === 'ed25519' ? hash.none : hash.sha256,
         evaluateOptions: deadline(10_000),
         endorseOptions: deadline(20_000),
         submitOptions: deadline(20_000),

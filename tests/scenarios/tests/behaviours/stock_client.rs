@@ -13,8 +13,17 @@ const FILES: [&str; 5] = ["client.mjs", "connection.mjs", "events.mjs", "package
 
 #[test]
 fn the_stock_client_works_unchanged() -> Result<()> {
+    works_with("ecdsa")
+}
+
+#[test]
+fn the_stock_client_works_unchanged_with_ed25519_keys() -> Result<()> {
+    works_with("ed25519")
+}
+
+fn works_with(public_key_algorithm: &'static str) -> Result<()> {
     let program = installed()?;
-    let network = Stage::start(NetworkOptions::default())?;
+    let network = Stage::start(NetworkOptions { public_key_algorithm, ..NetworkOptions::default() })?;
     let mut node = Command::new("node");
     node.arg("client.mjs").current_dir(&program).envs(network.doctor(Hospital::A).environment());
     let output = node.output().context("node does not start; install the packages nodejs and npm")?;
