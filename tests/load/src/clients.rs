@@ -6,13 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use client::{ClientError, Connection, ConnectionSettings, Deadlines, Upload};
+use client::{ClientError, Connection, Deadlines, Upload};
 use protocol::ChannelId;
-use scenarios::{Image, endpoint, signer, tls_identity};
+use scenarios::{Image, connection_settings};
 use testnet::{Network, User};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use transport::TrustRoots;
 
 use crate::options::RunOptions;
 use crate::workload::{Step, Steps};
@@ -267,14 +266,7 @@ fn kind(error: &ClientError) -> String {
 }
 
 async fn open(user: &User) -> Result<Connection> {
-    let settings = ConnectionSettings {
-        endpoint: endpoint(user.address())?,
-        tls: tls_identity(user)?,
-        roots: TrustRoots::from_pem([&std::fs::read(user.tls_root())?[..]])?,
-        signer: signer(user)?,
-        deadlines: Deadlines::default(),
-    };
-    let connection = Connection::open(settings).await?;
+    let connection = Connection::open(connection_settings(user, Deadlines::default())?).await?;
     ensure!(connection.msp_id().as_str() == user.hospital().msp_id(), "the user is of another hospital");
     Ok(connection)
 }

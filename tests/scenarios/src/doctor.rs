@@ -25,14 +25,7 @@ impl Doctor {
     /// Where the peer is not reached or the material is not readable.
     pub fn connect(user: &User, deadlines: Deadlines) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let settings = ConnectionSettings {
-            endpoint: endpoint(user.address())?,
-            tls: tls_identity(user)?,
-            roots: TrustRoots::from_pem([&std::fs::read(user.tls_root())?[..]])?,
-            signer: signer(user)?,
-            deadlines,
-        };
-        let connection = runtime.block_on(Connection::open(settings))?;
+        let connection = runtime.block_on(Connection::open(connection_settings(user, deadlines)?))?;
         Ok(Self { runtime, connection, channel: ChannelId::new(user.channel())? })
     }
 
@@ -43,6 +36,20 @@ impl Doctor {
     ) -> T {
         self.runtime.block_on(calls(&self.connection, &self.channel))
     }
+}
+
+/// What connects a user with the own hospital's peer.
+///
+/// # Errors
+/// Where the material is not readable.
+pub fn connection_settings(user: &User, deadlines: Deadlines) -> Result<ConnectionSettings> {
+    Ok(ConnectionSettings {
+        endpoint: endpoint(user.address())?,
+        tls: tls_identity(user)?,
+        roots: TrustRoots::from_pem([&std::fs::read(user.tls_root())?[..]])?,
+        signer: signer(user)?,
+        deadlines,
+    })
 }
 
 /// The user's signing identity.

@@ -15,7 +15,7 @@ mod stage;
 mod steps;
 
 pub use changing::{ChannelUpdate, same_config_block};
-pub use doctor::{Doctor, endpoint, signer, tls_identity};
+pub use doctor::{Doctor, connection_settings, endpoint, signer, tls_identity};
 pub use heights::{ChannelHeight, channel_height, height_on, same_heights, wait_for_same_heights};
 pub use images::{BombIn, Image, png_claiming, png_with_bomb};
 pub use processes::{Process, children};

@@ -298,8 +298,16 @@ impl Network {
     /// # Errors
     /// Where the material cannot be made.
     pub fn new_doctor(&self, hospital: Hospital) -> Result<User> {
-        make_crypto_of(self.folder.path(), &Hospital::ALL, self.options.public_key_algorithm, 3)?;
-        Ok(self.user(hospital, "User3"))
+        self.numbered_doctor(hospital, 3)
+    }
+
+    /// The doctor with that number of a hospital; `cryptogen` makes now whoever is missing up to it.
+    ///
+    /// # Errors
+    /// Where the material cannot be made.
+    pub fn numbered_doctor(&self, hospital: Hospital, number: usize) -> Result<User> {
+        make_crypto_of(self.folder.path(), &Hospital::ALL, self.options.public_key_algorithm, number)?;
+        Ok(self.user(hospital, &format!("User{number}")))
     }
 
     /// The administrator of a hospital's orderer: signs, and has no peer.

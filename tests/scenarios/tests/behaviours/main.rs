@@ -11,6 +11,7 @@ mod help;
 mod identities;
 mod image_workers;
 mod metrics;
+mod mixed_load;
 mod one_hospital_down;
 mod one_orderer;
 mod openssl_and_crypto;

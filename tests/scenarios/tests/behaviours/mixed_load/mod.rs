@@ -1,0 +1,120 @@
+//! Much of everything at once, for long: many clients, and meanwhile nodes are killed, the channel's configuration changes,
+//! identities come and are revoked. Nothing acknowledged is lost or doubled, all peers agree at every height, nobody acts
+//! after a revocation, and memory does not grow with the number of transactions.
+//!
+//! `CONSILIUM_LONG=1` asks for 100,000 transactions; otherwise the same story is told with fewer.
+
+mod clients;
+mod disturbances;
+mod memory;
+mod verdicts;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use scenarios::{Stage, wait_for_same_heights};
+use testnet::{Hospital, Network, NetworkOptions, User};
+
+use clients::Work;
+use disturbances::{Disturbed, Node};
+use memory::Memory;
+
+const CATCH_UP: Duration = Duration::from_secs(120);
+
+/// How much of it.
+#[derive(Clone, Copy, Debug)]
+struct Scale {
+    transactions: usize,
+    clients: usize,
+    /// In each round one node is killed, the configuration changes once, and one identity is registered and revoked.
+    rounds: usize,
+    /// Growth of a node that nobody killed in the second half, KB a thousand transactions; `None` where its caches are still
+    /// being filled at the end.
+    growth_kb_max: Option<f64>,
+}
+
+impl Scale {
+    fn asked_for() -> Self {
+        if std::env::var_os("CONSILIUM_LONG").is_some() {
+            Self { transactions: 100_000, clients: 64, rounds: 24, growth_kb_max: Some(GROWTH_KB_MAX) }
+        } else {
+            Self { transactions: 2_000, clients: 64, rounds: 3, growth_kb_max: None }
+        }
+    }
+}
+
+/// Half a kilobyte a transaction, an eighth of its envelope: whoever keeps envelopes or read-write sets of what has passed is
+/// far above it. The stores' caches and memtables are bounded, and full before the second half of a long life begins.
+const GROWTH_KB_MAX: f64 = 500.0;
+
+#[test]
+fn nothing_is_lost_doubled_or_leaked_under_load_with_kills_updates_and_revocations() -> Result<()> {
+    let scale = Scale::asked_for();
+    let mut network = Stage::start(NetworkOptions::default())?;
+    let memory = Memory::default();
+    for node in Node::all() {
+        memory.started(&node.to_string(), node.process_id(&mut network)?);
+    }
+    let work = Arc::new(Work::new(scale.transactions, memory));
+    let users: Vec<User> = Hospital::ALL
+        .into_iter()
+        .flat_map(|hospital| [network.doctor(hospital), network.second_doctor(hospital)])
+        .collect();
+    clients::prepare(&users)?;
+    let begun = Instant::now();
+    let disturbed = std::thread::scope(|scope| -> Result<Disturbed> {
+        let load = scope.spawn(|| clients::run(&users, scale.clients, &work));
+        let disturbed = disturbances::run(&mut network, scale.rounds, &work);
+        work.end(disturbed.is_err());
+        load.join().map_err(|_| anyhow::anyhow!("the clients panicked"))??;
+        disturbed
+    })?;
+    let seconds = begun.elapsed().as_secs();
+    wait_for_same_heights(&network, CATCH_UP)?;
+    let heights = verify(&mut network, &work, &disturbed)?;
+    println!(
+        "mixed load: {} transactions in {seconds} s, {} of them acknowledged as VALID, {heights} blocks, {} kills, {} \
+         updates, {} revocations; met and retried: {:?}",
+        work.done(),
+        work.acknowledged().len() + disturbed.acknowledged.len(),
+        disturbed.kills,
+        disturbed.updates,
+        disturbed.revoked.len(),
+        work.kinds(),
+    );
+    leaks_nothing(&work, scale)
+}
+
+/// Stops every peer and reads its ledger; returns the height of all of them.
+fn verify(network: &mut Network, work: &Work, disturbed: &Disturbed) -> Result<usize> {
+    let acknowledged = [work.acknowledged(), disturbed.acknowledged.clone()].concat();
+    ensure!(work.done() > 0 && !acknowledged.is_empty(), "nothing was done");
+    let mut first = None;
+    for hospital in Hospital::ALL {
+        network.peer_process(hospital)?.stop()?;
+        let hashes = verdicts::of_ledger(network, hospital, &acknowledged, &disturbed.revoked)?;
+        let first = first.get_or_insert_with(|| hashes.clone());
+        ensure!(first.len() == hashes.len(), "{hospital:?} has {} blocks of {}", hashes.len(), first.len());
+        for (number, (one, other)) in first.iter().zip(&hashes).enumerate() {
+            ensure!(one == other, "the commit hash of {hospital:?} differs after block {number}");
+        }
+    }
+    Ok(first.map_or(0, |hashes| hashes.len()))
+}
+
+/// Growth of each node in the second half of its last life.
+fn leaks_nothing(work: &Work, scale: Scale) -> Result<()> {
+    for node in Node::all() {
+        let name = node.to_string();
+        let growth = work.memory.growth(&name)?;
+        println!("memory of {name}: {growth}");
+        if let (Some(most), true) = (scale.growth_kb_max, node.is_spared_at_last()) {
+            ensure!(
+                growth.kb_a_thousand <= most,
+                "{name} grew by {growth}; at most {most} KB a thousand transactions are no leak"
+            );
+        }
+    }
+    Ok(())
+}
