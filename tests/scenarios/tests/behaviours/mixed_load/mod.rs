@@ -45,7 +45,8 @@ impl Scale {
 }
 
 /// Half a kilobyte a transaction, an eighth of its envelope: whoever keeps envelopes or read-write sets of what has passed is
-/// far above it. The stores' caches and memtables are bounded, and full before the second half of a long life begins.
+/// far above it. Below it lie bounded things that are still being filled after 50,000 transactions: caches, memtables, and
+/// what the allocator keeps. Measured: 180 of a peer, 290 of an orderer.
 const GROWTH_KB_MAX: f64 = 500.0;
 
 #[test]
