@@ -34,4 +34,4 @@ pub use known_signatures::KnownSignatures;
 pub use rejection::{IdentityRejection, SignatureRejection};
 pub use set::MspSet;
 pub use signing::{Signer, SigningIdentity};
-pub use verifier::Msp;
+pub use verifier::{Msp, poi_of};

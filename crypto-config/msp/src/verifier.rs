@@ -5,7 +5,7 @@
 
 use std::{fmt, sync::Arc};
 
-use protocol::{MspConfig, MspId};
+use protocol::{MspConfig, MspId, Poi};
 
 use crate::{
     certificate::Certificate,
@@ -158,6 +158,14 @@ impl fmt::Debug for Msp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Msp").field("msp_id", &self.msp_id).finish_non_exhaustive()
     }
+}
+
+/// The PoI of a signing certificate, PEM or DER, whoever issued it.
+///
+/// # Errors
+/// [`IdentityRejection::Malformed`]: it is not exactly one certificate.
+pub fn poi_of(certificate: &[u8]) -> Result<Poi, IdentityRejection> {
+    parse_der_or_pem(certificate).map(|certificate| certificate.poi)
 }
 
 fn parse_der_or_pem(certificate: &[u8]) -> Result<Certificate, IdentityRejection> {

@@ -10,9 +10,7 @@ use endorsing::release::ReportAct;
 use offchain::Cid;
 use prost::Message;
 use protocol::fabric::SerializedIdentity;
-use protocol::{
-    Block, IdentityRule, IdentityStatus, MspId, NamespaceSet, Poi, TxId, TxValidationCode, Version,
-};
+use protocol::{Block, IdentityStatus, MspId, NamespaceSet, Poi, TxId, TxValidationCode, Version};
 use reports::{ReportRecord, UploadClaim, report_key};
 use thiserror::Error;
 use validation::{ParsedTransaction, parse_transaction};
@@ -100,8 +98,7 @@ pub(crate) struct Changes {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Author {
     pub(crate) msp_id: MspId,
-    /// `None` where the certificate no longer chains to an organisation of the channel.
-    pub(crate) poi: Option<Poi>,
+    pub(crate) poi: Poi,
 }
 
 /// A committed transaction with its place; `None` where it is not committed here.
@@ -134,17 +131,18 @@ pub(crate) fn origin(ledger: &dyn ChannelLedger, report_id: &TxId) -> Result<Ori
     let record: ReportRecord =
         serde_json::from_slice(written.as_deref().unwrap_or_default()).map_err(|_| not_an_upload())?;
     let cid: Cid = record.cid.parse().map_err(|_| not_an_upload())?;
-    let owner = author(ledger, &transaction).ok_or_else(not_an_upload)?.msp_id;
+    let owner = author(&transaction).ok_or_else(not_an_upload)?.msp_id;
     let version = Version { block_number: at.block_number, tx_number: at.tx_number };
     Ok(Origin { owner, record, cid, version })
 }
 
-/// The creator of a transaction that is committed as VALID: its signature was verified then.
-pub(crate) fn author(ledger: &dyn ChannelLedger, transaction: &ParsedTransaction) -> Option<Author> {
+/// The creator of a transaction that is committed as VALID. Its certificate chained and its signature held under the
+/// configuration in force at its block: that is what the code says. The configuration of today is not asked, since an
+/// organisation may have changed its authorities, or left, after it acted.
+pub(crate) fn author(transaction: &ParsedTransaction) -> Option<Author> {
     let identity = SerializedIdentity::decode(transaction.creator.clone()).ok()?;
     let msp_id = MspId::new(identity.mspid).ok()?;
-    let certified = ledger.bundle().msps().certify(&transaction.creator);
-    Some(Author { msp_id, poi: certified.ok().map(|certified| certified.poi()) })
+    Some(Author { msp_id, poi: msp::poi_of(&identity.id_bytes).ok()? })
 }
 
 /// The set of reads and writes in the namespace of reports, where the report chaincode itself ran.
@@ -210,19 +208,14 @@ fn act(
     version: Version,
 ) -> Result<ReportAct, LedgerFault> {
     let unreadable = || damaged(ledger, format!("transaction {} has no readable creator", transaction.tx_id));
-    let Author { msp_id, poi } = author(ledger, transaction).ok_or_else(unreadable)?;
-    let record = match &poi {
-        Some(poi) => ledger.identity(&msp_id, poi)?,
-        None => None,
-    };
-    // A VALID transaction's creator was active where the channel demands registration; what is asked here is whether a
-    // revocation came first on a channel that did not demand it then.
-    let creator_was_active = match record {
+    let Author { msp_id, poi } = author(transaction).ok_or_else(unreadable)?;
+    // The transaction is VALID, so its creator was no revoked identity then, and a registered one where the channel asked
+    // for that. A record never disappears: who has none acted while the channel asked for none, whatever it asks today.
+    let creator_was_active = match ledger.identity(&msp_id, &poi)? {
         Some(record) if record.status == IdentityStatus::Revoked => {
             record.changed_at.last().is_none_or(|revoked| *revoked >= version.block_number)
         }
-        Some(_) => true,
-        None => ledger.bundle().config().identities == IdentityRule::Open,
+        Some(_) | None => true,
     };
     Ok(ReportAct { version, creator_msp: msp_id, creator_was_active })
 }

@@ -59,7 +59,7 @@ fn opening(
     };
     let invalid = || TrailError::NotValid { tx_id: open_tx_id.clone(), code: at.code };
     let transaction = parse_transaction(&envelope).map_err(|_| invalid())?;
-    let creator_msp = author(ledger, &transaction).ok_or_else(invalid)?.msp_id;
+    let creator_msp = author(&transaction).ok_or_else(invalid)?.msp_id;
     let names_report = matches!(transaction.args.as_slice(), [function, id, _]
         if function.as_ref() == b"OpenReport" && id.as_ref() == report_id.as_str().as_bytes());
     let key = opening_key(report_id, open_tx_id);

@@ -102,8 +102,8 @@ fn opened_by(
             at.code.name()
         )));
     }
-    let creator = parse_transaction(&envelope).ok().and_then(|transaction| author(ledger, &transaction));
-    if creator == Some(Author { msp_id: user.msp_id().clone(), poi: Some(user.poi()) }) {
+    let creator = parse_transaction(&envelope).ok().and_then(|transaction| author(&transaction));
+    if creator == Some(Author { msp_id: user.msp_id().clone(), poi: user.poi() }) {
         return Ok(());
     }
     Err(Status::permission_denied(format!(

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use bytes::Bytes;
 use configtx::ConfigBundle;
 use protocol::{
-    Block, BlockHash, BlockHeader, BlockNumber, ChannelId, CommitHash, IdentityRecord, IdentityStatus, MspId,
-    Poi, Proof, TxId, TxNumber, TxValidationCode, Version, data_hash,
+    Block, BlockHash, BlockHeader, BlockNumber, ChannelConfig, ChannelId, CommitHash, IdentityRecord,
+    IdentityStatus, MspId, Poi, Proof, TxId, TxNumber, TxValidationCode, Version, data_hash,
 };
 use tokio::sync::watch;
 use validation::parse_transaction;
@@ -27,7 +27,8 @@ struct Inner {
 
 #[derive(Debug)]
 pub(crate) struct MemoryLedger {
-    bundle: Arc<ConfigBundle>,
+    channel: ChannelId,
+    bundle: Mutex<Arc<ConfigBundle>>,
     inner: Mutex<Inner>,
     /// Follows the height.
     pub(crate) heights: watch::Sender<u64>,
@@ -49,7 +50,12 @@ impl MemoryLedger {
             };
             inner.identities.insert((first.msp_id.clone(), first.poi), record);
         }
-        let ledger = Self { bundle, inner: Mutex::new(inner), heights: watch::Sender::new(0) };
+        let ledger = Self {
+            channel: bundle.config().channel.clone(),
+            bundle: Mutex::new(bundle),
+            inner: Mutex::new(inner),
+            heights: watch::Sender::new(0),
+        };
         ledger.commit(&[]);
         ledger
     }
@@ -65,7 +71,7 @@ impl MemoryLedger {
         let bytes: Vec<Bytes> = envelopes.iter().map(|(envelope, _)| envelope.clone()).collect();
         let header = BlockHeader {
             version: BlockHeader::VERSION,
-            channel: self.bundle.config().channel.clone(),
+            channel: self.channel.clone(),
             number,
             previous_hash: inner.blocks.last().map_or(BlockHash::ZERO, |block| block.header.hash()),
             data_hash: data_hash(&bytes),
@@ -105,6 +111,15 @@ impl MemoryLedger {
         }
     }
 
+    /// Puts another configuration in force.
+    pub(crate) fn configure(&self, change: impl FnOnce(&mut ChannelConfig)) {
+        let mut config = self.bundle().config().clone();
+        (config.sequence, config.first_identities) = (config.sequence + 1, vec![]);
+        change(&mut config);
+        let bundle = Arc::new(ConfigBundle::new(config).expect("a valid configuration"));
+        *self.bundle.lock().expect("no test panics while it holds the bundle") = bundle;
+    }
+
     /// Revokes an identity in the next block.
     pub(crate) fn revoke(&self, msp_id: &MspId, poi: Poi) {
         let number = self.commit(&[]);
@@ -129,11 +144,11 @@ impl MemoryLedger {
 
 impl ChannelLedger for MemoryLedger {
     fn channel(&self) -> &ChannelId {
-        &self.bundle.config().channel
+        &self.channel
     }
 
     fn bundle(&self) -> Arc<ConfigBundle> {
-        Arc::clone(&self.bundle)
+        Arc::clone(&self.bundle.lock().expect("no test panics while it holds the bundle"))
     }
 
     fn height(&self) -> u64 {

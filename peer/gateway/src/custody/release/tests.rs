@@ -1,11 +1,14 @@
 //! The release rule over facts from a ledger, honest and forged.
 
+use bytes::Bytes;
 use ipfs::{DataKey, KemPrivateKey, unwrap_key};
+use issuing::{CaProfile, CertificateAuthority, Subject};
 use protocol::{KvRead, KvWrite, TxValidationCode, Version};
 use reports::{Grant, ReportState, grant_key, opening_key};
 use shim::Examination;
 
 use super::*;
+use crate::signed_request::now_ms;
 use crate::testing::{Call, Hospital, World, json, kem_bytes, msp_id, upload_call};
 
 const KEY: [u8; 32] = [0x42; 32];
@@ -80,7 +83,6 @@ fn open_in_part(
 }
 
 fn standing(world: &World, report_id: &TxId, to: &str) -> (Grant, Version) {
-    use crate::ports::ChannelLedger as _;
     let key = grant_key(report_id, &msp_id(to));
     let (value, version) = world.ledger.state("reports", &key).expect("readable").expect("a grant");
     (serde_json::from_slice(&value).expect("a grant"), version)
@@ -396,6 +398,30 @@ fn an_upload_grants_to_those_whom_its_claim_names() {
         let answer = text(&ask(&world, &hospitals[1], "HospitalC", &report_id, &opening));
         assert!(answer.starts_with(expected), "{named}: {answer}");
     }
+}
+
+#[test]
+fn old_records_are_believed_after_their_creators_authority_left_the_channel() {
+    let (world, hospitals, report_id) = reported();
+    world.grant("HospitalA", &report_id, "HospitalC", true);
+    let open_tx_id = world.open("HospitalC", &report_id);
+    // As after a hospital replaced its authority: what its users did before stays done.
+    let profile = CaProfile {
+        common_name: "ca2.HospitalA".to_owned(),
+        organization: "HospitalA".to_owned(),
+        organizational_unit: None,
+        subject: Subject::default(),
+    };
+    let authority = CertificateAuthority::create(&profile, now_ms()).expect("an authority");
+    world.ledger.configure(|config| {
+        let msp = &mut config.organizations[0].msp;
+        assert_eq!(msp.msp_id, msp_id("HospitalA"));
+        msp.root_certs = vec![Bytes::copy_from_slice(authority.certificate().der())];
+        msp.node_ous = None;
+    });
+    let serialized = world.identity("HospitalA", "user").serialized();
+    assert!(world.ledger.bundle().msps().certify(&serialized).is_err(), "today it would be refused");
+    assert_eq!(text(&ask(&world, &hospitals[1], "HospitalC", &report_id, &open_tx_id)), "released");
 }
 
 #[test]
