@@ -125,6 +125,19 @@ impl CompiledPolicy {
         self.explanation(&signers, self.holds(&signers), true)
     }
 
+    /// Whether the policy holds where everybody signs who is meant by an able principal, and nobody else. Exact however many
+    /// ways there are, since it lists none.
+    #[must_use]
+    pub fn can_be_met_by(&self, is_able: impl Fn(&Principal) -> bool) -> bool {
+        match &self.form {
+            Form::Signature(rule) => rule.policy.can_hold(&is_able),
+            Form::Organizations { needed, organizations, .. } => {
+                let rules = organizations.iter().filter_map(|(_, rule)| rule.as_ref());
+                rules.filter(|rule| rule.policy.can_hold(&is_able)).count() >= *needed
+            }
+        }
+    }
+
     /// Every principal named, in the organisations' policies too.
     #[must_use]
     pub fn principals(&self) -> BTreeSet<Principal> {

@@ -21,6 +21,16 @@ pub enum Rule {
 }
 
 impl Rule {
+    /// Whether the rule holds where as many signers as it takes sign for each able principal, and nobody for the others.
+    fn can_hold(&self, is_able: &dyn Fn(&Principal) -> bool) -> bool {
+        match self {
+            Self::SignedBy(principal) => is_able(principal),
+            Self::OutOf { needed, rules } => {
+                rules.iter().filter(|rule| rule.can_hold(is_able)).count() >= *needed
+            }
+        }
+    }
+
     fn collect(&self, principals: &mut Vec<Principal>) {
         match self {
             Self::SignedBy(principal) => principals.push(principal.clone()),
@@ -78,6 +88,11 @@ impl SignaturePolicy {
     #[must_use]
     pub fn rule(&self) -> &Rule {
         &self.rule
+    }
+
+    /// See [`Rule::can_hold`].
+    pub(crate) fn can_hold(&self, is_able: &dyn Fn(&Principal) -> bool) -> bool {
+        self.rule.can_hold(is_able)
     }
 
     /// Every principal named.

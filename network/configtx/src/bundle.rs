@@ -46,6 +46,7 @@ impl ConfigBundle {
         check::form(&config, &mut problems);
         let msps = check::organizations(&config, &mut problems);
         let policies = Policies::compile(&config, &mut problems);
+        check::uploads(&config, &policies, &mut problems);
         let identity_policies = system::policies(&config, &mut problems);
         let consenters = match &msps {
             Some(msps) => {

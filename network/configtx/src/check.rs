@@ -5,19 +5,22 @@
 use std::collections::BTreeSet;
 
 use msp::{Msp, MspSet};
+use policy::Principal;
 use protocol::{
     AdmissionConfig, BatchConfig, ChannelConfig, Endpoint, MspConfig, MspId, RegisteredIdentity,
-    ReportsConfig,
+    ReportsConfig, Role,
     limits::{BLOCK_BYTES_MAX, BLOCK_ENVELOPES_MAX, CONFIG_BYTES_MAX, DIFFICULTY_BITS_MAX, NAME_BYTES_MAX},
 };
 
-use crate::problem::Problems;
+use crate::{policies::Policies, problem::Problems};
 
 /// The one capability that this release knows and writes.
 pub const CAPABILITY: &str = "V1_0";
 /// The profiles by which an upload's likeness to references is judged.
 pub const PROFILES: [&str; 2] = ["calibrated", "paper-50"];
 
+/// The chaincode whose proposals show a report to its checkers.
+const REPORTS: &str = "reports";
 /// What a block keeps free for its header, signatures and framing.
 const BLOCK_OVERHEAD_BYTES: usize = 1 << 20;
 /// A minute: nobody waits longer for a block.
@@ -154,6 +157,47 @@ fn checkers(config: &ChannelConfig, reports: &ReportsConfig, problems: &mut Prob
          name a number from 2 to {most}, or more organisations"
     );
     problems.require(is_count, "reports.checkers.required", checkers.required, rule);
+}
+
+/// Whether those who may check uploads can together meet the policy under which uploads are endorsed: nobody else is ever
+/// shown a report, so otherwise no upload could become VALID.
+pub(crate) fn uploads(config: &ChannelConfig, policies: &Policies, problems: &mut Problems) {
+    let (Some(reports), Some(definition)) = (&config.reports, config.chaincode(REPORTS)) else { return };
+    let Some(policy) = policies.endorsement(REPORTS) else { return };
+    let endorses = |principal: &Principal| matches!(principal.role, Role::Peer | Role::Member);
+    let checks = |principal: &Principal| {
+        let has_peers =
+            config.organization(&principal.msp_id).is_some_and(|organization| !organization.peers.is_empty());
+        has_peers && reports.checkers.organizations.contains(&principal.msp_id)
+    };
+    if policy.can_be_met_by(|principal| endorses(principal) && checks(principal)) {
+        return;
+    }
+    let principals = policy.principals();
+    let missing: BTreeSet<&str> = principals
+        .iter()
+        .filter(|principal| endorses(principal) && !checks(principal))
+        .map(|principal| principal.msp_id.as_str())
+        .collect();
+    let missing = if missing.is_empty() {
+        "it asks for others than peers".to_owned()
+    } else {
+        format!(
+            "missing among them, or without peers: {}",
+            missing.into_iter().collect::<Vec<_>>().join(", ")
+        )
+    };
+    let text = match definition.endorsement_policy.as_str() {
+        "" => "the channel's".to_owned(),
+        own => own.to_owned(),
+    };
+    let rule = format!(
+        "the checkers cannot satisfy {} ({text}), the endorsement policy of chaincode {REPORTS}, so no upload could become \
+         valid; {missing}; add them, or name a policy that the checkers can meet",
+        policy.path()
+    );
+    let found = reports.checkers.organizations.iter().map(MspId::as_str).collect::<Vec<_>>().join(", ");
+    problems.add("reports.checkers.organizations", found, rule);
 }
 
 fn members(config: &ChannelConfig, path: &str, list: &[MspId], problems: &mut Problems) {

@@ -113,6 +113,21 @@ fn every_broken_rule_is_named_with_its_place() {
             "reports.checkers.organizations",
             "KEM key",
         ),
+        (
+            |c| {
+                let reports = c.chaincodes.last_mut().expect("reports");
+                reports.endorsement_policy = "AND('HospitalA.peer','HospitalC.peer')".into();
+                self::reports(c).checkers.organizations.pop();
+            },
+            "reports.checkers.organizations",
+            "(AND('HospitalA.peer','HospitalC.peer')), the endorsement policy of chaincode reports, so no upload could \
+             become valid; missing among them, or without peers: HospitalC",
+        ),
+        (
+            |c| drop(c.policies.insert(paths::ENDORSEMENT.into(), "OR('HospitalA.admin')".into())),
+            "reports.checkers.organizations",
+            "it asks for others than peers",
+        ),
         (|c| reports(c).custodians.push(msp_id("Nobody")), "reports.custodians", "no organisation"),
         (|c| reports(c).custodians.push(msp_id("HospitalA")), "reports.custodians", "must be sorted"),
         (|c| c.organizations[2].kem_public_key = None, "reports.holders", "no KEM key"),

@@ -45,6 +45,32 @@ fn implicit_meta_policies_are_planned_over_organisations() {
 }
 
 #[test]
+fn a_policy_can_be_met_where_the_able_principals_suffice() {
+    let majority = implicit("MAJORITY Endorsement", &["A", "B", "C"]);
+    let many = (0..200).map(|n| format!("'O{n}.peer'")).collect::<Vec<_>>().join(",");
+    let rows = [
+        // policy, able organisations, verdict
+        (signature("'A.peer'"), "A", true),
+        (signature("'A.peer'"), "B", false),
+        (signature("AND('A.peer','B.peer')"), "A B", true),
+        (signature("AND('A.peer','B.peer')"), "A", false),
+        (signature("AND('A.peer','A.peer')"), "A", true),
+        (signature("OR(AND('A.peer','B.peer'),'C.peer')"), "C", true),
+        (signature("OutOf(2,'A.peer','B.peer',AND('C.peer','D.peer'))"), "A C", false),
+        (signature("OutOf(2,'A.peer','B.peer',AND('C.peer','D.peer'))"), "A C D", true),
+        (majority.clone(), "A B", true),
+        (majority, "A", false),
+        (signature(&format!("OutOf(2,{many})")), "O198 O199", true),
+        (signature(&format!("OutOf(3,{many})")), "O198 O199", false),
+    ];
+    for (policy, able, verdict) in rows {
+        let found = policy
+            .can_be_met_by(|principal| able.split(' ').any(|msp_id| msp_id == principal.msp_id.as_str()));
+        assert_eq!(found, verdict, "{} by {able}", policy.path());
+    }
+}
+
+#[test]
 fn the_number_of_sets_is_bounded() {
     let peers = (0..30).map(|n| format!("'O{n}.peer'")).collect::<Vec<_>>().join(",");
     let policy = signature(&format!("OutOf(15,{peers})"));
