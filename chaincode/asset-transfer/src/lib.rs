@@ -47,7 +47,7 @@ impl Chaincode for AssetTransfer {
     }
 
     fn version(&self) -> &'static str {
-        "1.0"
+        "1.1"
     }
 
     fn invoke(&self, stub: &mut dyn Stub) -> Result<Bytes, ChaincodeError> {

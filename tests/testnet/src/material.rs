@@ -115,7 +115,7 @@ fn consortium(ports: &Ports, options: &NetworkOptions, hospitals: &[Hospital]) -
         options.batching.timeout_ms,
         options.difficulty_bits
     )?;
-    text.push_str("    Chaincodes:\n      - Name: reports\n        Version: \"1.0\"\n      - Name: asset-transfer\n        Version: \"1.0\"\n");
+    text.push_str("    Chaincodes:\n      - Name: reports\n        Version: \"1.0\"\n      - Name: asset-transfer\n        Version: \"1.1\"\n");
     if let Some(policy) = &options.asset_policy {
         writeln!(text, "        Policy: \"{policy}\"")?;
     }

@@ -249,7 +249,7 @@ fn an_edited_file_gives_the_update_and_says_who_must_sign_it() {
         .replace("MaxMessageCount: 500", "MaxMessageCount: 50")
         .replace("Custodians: [HospitalCMSP]", "Custodians: []")
         .replace("peer0.hospital-b.example.com:7051", "peer0.hospital-b.example.com:7052")
-        .replace("Version: \"1.0\"\n    Identities", "Version: \"1.1\"\n    Identities");
+        .replace("Version: \"1.1\"\n    Identities", "Version: \"1.2\"\n    Identities");
     write(&place.path("edited.yaml"), &edited);
     let base = ["--compute-update", "--original", "reports.block", "--output", "update.pb"];
     let compute = |arguments: &[&str]| place.run(&[&base[..], arguments].concat());
@@ -282,7 +282,7 @@ fn an_edited_file_gives_the_update_and_says_who_must_sign_it() {
     assert_eq!(write_of("/Channel/Orderer/Batch")["value"]["max_message_count"], 50);
     assert_eq!(write_of("/Channel/Application/Reports/Custodians")["removed"], true);
     let chaincode = &write_of("/Channel/Application/Chaincodes/asset-transfer")["value"];
-    assert_eq!((&chaincode["version"], &chaincode["sequence"]), (&"1.1".into(), &2.into()));
+    assert_eq!((&chaincode["version"], &chaincode["sequence"]), (&"1.2".into(), &2.into()));
     let peers = &write_of("/Channel/Organizations/HospitalBMSP/Peers")["value"];
     assert_eq!(peers, &serde_json::json!(["peer0.hospital-b.example.com:7052"]));
     assert_eq!(writes.len(), 4, "{writes:?}");
