@@ -8,7 +8,9 @@
 //! A batch is one equation over all its signatures, each weighed by a coefficient that a forger must not foresee. Pure
 //! crates draw no random numbers, so coefficients are hashed from all that the batch holds (Fiat and Shamir's way): to
 //! change a signature is to change every coefficient, and a wrong batch passes with probability 2^-125 for each one tried.
-//! All nodes then do the same work for the same block. A batch that fails says nothing of its members: each is judged alone.
+//! The library gathers signatures by key in a hash map, so which coefficient weighs which signature differs from run to run;
+//! the verdict does not. True signatures pass together under every choice, which is what ZIP 215's factor of 8 is for, and a
+//! batch that fails says nothing of its members: each is judged alone.
 
 use std::convert::Infallible;
 

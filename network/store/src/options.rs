@@ -6,6 +6,14 @@ use crate::space::SpaceGuard;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WalRecovery {
     /// Drop an incomplete last record, which is a write that was never acknowledged; report any other damage.
+    ///
+    /// One damage looks the same and is not told apart: the log is written in blocks of 32 KiB, and where a record of the
+    /// last block claims more bytes than the file has (a flipped bit of its length), the engine takes it for torn and drops it
+    /// with all that follows, synced writes included. A torn write cannot do that, a bad disk can. All families go back
+    /// together, so the store is whole, but older. A peer's ledger is delivered its blocks again. An orderer may have
+    /// acknowledged the entries or the vote that are gone: while other consenters of a majority have them nothing is lost,
+    /// and the leader sends them again; the node itself cannot know. A mark outside the log would tell, at the price of a
+    /// second fsync for every write.
     #[default]
     TornTail,
     /// Keep everything before the first damage and drop the rest, acknowledged writes included. Only for a node that an
