@@ -1,13 +1,15 @@
 //! The newest attestation of each peer, by channel.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use msp::{Signer, SigningError, VerifiedIdentity};
 use protocol::limits::IDENTITY_BYTES_MAX;
 use protocol::{
-    BlockNumber, ChannelId, CommitAttestation, CommitHash, MspId, Poi, Role, SignedAttestation, codec,
+    BlockNumber, ChannelId, CommitAttestation, CommitHash, IdentityRule, IdentityStatus, MspId, Poi, Role,
+    SignedAttestation, codec,
 };
 use tokio::sync::Notify;
 use transport::Status;
@@ -47,17 +49,32 @@ struct Book {
     contradiction: Arc<Notify>,
 }
 
-/// The newest attestation of a peer that could be compared, and the newest of all where that is ahead of the own ledger:
-/// a peer that is always a block ahead must not escape comparison.
+/// What a peer said. Of its words ahead of the own ledger the lowest waits to be compared, and keeps its place until the own
+/// ledger is there: a peer that is always a block ahead must not escape comparison, nor one that once claimed a height that
+/// nobody reaches and then names lower ones. Who names only such heights has no voice.
 #[derive(Debug, Default)]
 struct Known {
+    /// Its identity, as it signed: asked again whenever its word counts.
+    peer: Bytes,
     compared: Option<Attested>,
     ahead: Option<Attested>,
+    /// The highest ahead, to be shown.
+    highest: Option<Attested>,
 }
 
 impl Known {
     fn newest(&self) -> Option<&Attested> {
-        self.ahead.as_ref().or(self.compared.as_ref())
+        self.highest.as_ref().or(self.compared.as_ref())
+    }
+
+    /// Takes one that cannot be compared yet.
+    fn expect(&mut self, attested: Attested) {
+        if self.ahead.as_ref().is_none_or(|ahead| attested.number < ahead.number) {
+            self.ahead = Some(attested.clone());
+        }
+        if self.highest.as_ref().is_none_or(|highest| highest.number < attested.number) {
+            self.highest = Some(attested);
+        }
     }
 
     /// What it says of the own ledger, as far as that is known.
@@ -73,8 +90,8 @@ impl Known {
         let was = self.comparison();
         tell(channel, &attested, was);
         let begins = attested.comparison == Comparison::Differs && was != Comparison::Differs;
-        if self.ahead.as_ref().is_some_and(|ahead| ahead.number <= attested.number) {
-            self.ahead = None;
+        for ahead in [&mut self.ahead, &mut self.highest] {
+            ahead.take_if(|ahead| ahead.number <= attested.number);
         }
         self.compared = Some(attested);
         begins
@@ -83,6 +100,8 @@ impl Known {
 
 /// The newest attestation of each peer of each channel, bounded by the channels' organisations.
 pub struct Attestations {
+    /// This peer. Others of its organisation are compared and shown; the organisation's voice is this peer's own.
+    own: (MspId, Poi),
     books: Mutex<BTreeMap<ChannelId, Book>>,
     stop: Stop,
 }
@@ -94,10 +113,10 @@ impl fmt::Debug for Attestations {
 }
 
 impl Attestations {
-    /// Takes what stops a channel.
+    /// Takes organisation and PoI of this peer, and what stops a channel.
     #[must_use]
-    pub fn new(stop: Stop) -> Self {
-        Self { books: Mutex::default(), stop }
+    pub fn new(own: (MspId, Poi), stop: Stop) -> Self {
+        Self { own, books: Mutex::default(), stop }
     }
 
     /// Signs what this peer reached, to be told to others, and keeps it as the answer to those who ask.
@@ -148,38 +167,71 @@ impl Attestations {
             comparison: Comparison::of(attestation.commit_hash, own),
         };
         let comparison = attested.comparison;
-        self.keep(ledger.channel(), attested);
+        // This peer may have called itself.
+        if (identity.msp_id(), identity.poi()) == (&self.own.0, self.own.1) {
+            return Ok(comparison);
+        }
+        self.keep(ledger.channel(), attested, &signed.peer);
         self.review(ledger).map_err(|fault| ledger_status(&fault))?;
         Ok(comparison)
     }
 
-    /// Compares what was ahead of the own ledger with what it has now, and acts on the whole.
+    /// Forgets who may speak no more, compares what was ahead of the own ledger with what it has now, and acts on the whole.
     ///
     /// # Errors
     /// [`LedgerFault`].
     pub fn review(&self, ledger: &dyn ChannelLedger) -> Result<(), LedgerFault> {
-        let mut books = self.books();
-        let Some(book) = books.get_mut(ledger.channel()) else { return Ok(()) };
-        for known in book.peers.values_mut() {
-            let Some(ahead) = &known.ahead else { continue };
-            let comparison = Comparison::of(ahead.commit_hash, ledger.commit_hash(ahead.number)?);
-            if comparison != Comparison::Ahead
-                && known.settle(ledger.channel(), Attested { comparison, ..ahead.clone() })
-            {
-                book.contradiction.notify_one();
-            }
-        }
+        let (silenced, reached) = self.looked_up(ledger)?;
         let bundle = ledger.bundle();
-        let words = book.peers.iter().map(|((msp_id, _), known)| (msp_id, known.comparison()));
-        let Concord::Outvoted(by) = concord(bundle.endorsing_organizations(), words) else { return Ok(()) };
-        let compared = book.peers.values().filter_map(|known| known.compared.as_ref());
-        let differing = compared.filter(|attested| attested.comparison == Comparison::Differs);
-        let said: Vec<Attested> =
-            differing.filter(|attested| by.contains(&attested.msp_id)).cloned().collect();
-        drop(books);
+        let said: Vec<Attested> = {
+            let mut books = self.books();
+            let Some(book) = books.get_mut(ledger.channel()) else { return Ok(()) };
+            silenced.iter().for_each(|key| drop(book.peers.remove(key)));
+            for attested in reached {
+                let known = book.peers.get_mut(&(attested.msp_id.clone(), attested.poi));
+                if known.is_some_and(|known| known.settle(ledger.channel(), attested)) {
+                    book.contradiction.notify_one();
+                }
+            }
+            let others = book.peers.iter().filter(|((msp_id, _), _)| *msp_id != self.own.0);
+            let words = others.map(|((msp_id, _), known)| (msp_id, known.comparison()));
+            let Concord::Outvoted(by) = concord(bundle.endorsing_organizations(), words) else {
+                return Ok(());
+            };
+            let compared = book.peers.values().filter_map(|known| known.compared.as_ref());
+            let differing = compared.filter(|attested| attested.comparison == Comparison::Differs);
+            differing.filter(|attested| by.contains(&attested.msp_id)).cloned().collect()
+        };
+        let by: BTreeSet<&MspId> = said.iter().map(|attested| &attested.msp_id).collect();
         let of = bundle.endorsing_organizations().count();
         (self.stop)(ledger.channel(), &reason(ledger, &said, (by.len(), of))?);
         Ok(())
+    }
+
+    /// Who may speak no more, and what waited and can be compared now. The ledger is read without the lock, so that a slow
+    /// disk holds up nobody who only looks.
+    #[expect(clippy::type_complexity, reason = "two lists for one caller")]
+    fn looked_up(
+        &self,
+        ledger: &dyn ChannelLedger,
+    ) -> Result<(Vec<(MspId, Poi)>, Vec<Attested>), LedgerFault> {
+        let peers: Vec<_> = {
+            let books = self.books();
+            let peers = books.get(ledger.channel()).into_iter().flat_map(|book| &book.peers);
+            peers.map(|(key, known)| (key.clone(), known.peer.clone(), known.ahead.clone())).collect()
+        };
+        let (mut silenced, mut reached) = (Vec::new(), Vec::new());
+        for (key, peer, ahead) in peers {
+            if !may_speak(ledger, &peer)? {
+                silenced.push(key);
+            } else if let Some(ahead) = ahead {
+                let comparison = Comparison::of(ahead.commit_hash, ledger.commit_hash(ahead.number)?);
+                if comparison != Comparison::Ahead {
+                    reached.push(Attested { comparison, ..ahead });
+                }
+            }
+        }
+        Ok((silenced, reached))
     }
 
     /// What every peer attested last, sorted by organisation.
@@ -200,7 +252,7 @@ impl Attestations {
         contradiction.notified().await;
     }
 
-    fn keep(&self, channel: &ChannelId, attested: Attested) {
+    fn keep(&self, channel: &ChannelId, attested: Attested, peer: &Bytes) {
         let mut books = self.books();
         let Book { peers, contradiction, .. } = books.entry(channel.clone()).or_default();
         let key = (attested.msp_id.clone(), attested.poi);
@@ -208,12 +260,13 @@ impl Attestations {
             make_room(peers, &key.0);
         }
         let known = peers.entry(key).or_default();
+        known.peer = peer.clone();
         if attested.comparison != Comparison::Ahead {
             if known.settle(channel, attested) {
                 contradiction.notify_one();
             }
-        } else if known.newest().is_none_or(|newest| newest.number < attested.number) {
-            known.ahead = Some(attested);
+        } else {
+            known.expect(attested);
         }
     }
 
@@ -279,6 +332,17 @@ fn read(signed: &SignedAttestation) -> Result<CommitAttestation, Status> {
     codec::expect_version("CommitAttestation", attestation.version, CommitAttestation::VERSION)
         .map_err(|error| malformed(&error))?;
     Ok(attestation)
+}
+
+/// Whether a peer that spoke may still speak: its certificate is valid now and believed by the configuration in force, and the
+/// ledger does not hold it as revoked.
+fn may_speak(ledger: &dyn ChannelLedger, peer: &[u8]) -> Result<bool, LedgerFault> {
+    let bundle = ledger.bundle();
+    let Ok(identity) = bundle.identify(peer, now_ms()) else { return Ok(false) };
+    let record = ledger.identity(identity.msp_id(), &identity.poi())?;
+    let is_open = bundle.config().identities == IdentityRule::Open;
+    let is_active = record.map_or(is_open, |record| record.status == IdentityStatus::Active);
+    Ok(is_active && identity.has_role(Role::Peer))
 }
 
 /// The peer that signed, active on the own ledger.

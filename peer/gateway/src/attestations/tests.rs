@@ -29,7 +29,8 @@ impl Scene {
             assert_eq!(channel.as_str(), "reports");
             noted.lock().unwrap().push(reason.to_owned());
         };
-        Self { world, attestations: Arc::new(Attestations::new(Box::new(stop))), stops }
+        let own = (msp_id("HospitalA"), world.identity("HospitalA", "peer0").poi());
+        Self { world, attestations: Arc::new(Attestations::new(own, Box::new(stop))), stops }
     }
 
     /// The true attestation of a block, or of another ledger.
@@ -118,6 +119,79 @@ fn the_newest_word_of_each_peer_is_kept_and_compared_once_the_own_ledger_is_ther
     assert_eq!(scene.say("HospitalB", 9, true), Agrees, "restored from a copy");
     assert_eq!(scene.shown(), b(9, Agrees));
     assert!(scene.stops.lock().unwrap().is_empty());
+}
+
+#[test]
+fn who_runs_ahead_is_compared_at_the_lowest_block_that_it_named() {
+    let rows: [(&str, &[u64], u64); 3] = [
+        // name, what the peer of another ledger says in turn, the blocks after which it is found out
+        ("always a block further", &[5, 6, 7, 8], 1),
+        ("a height that nobody reaches, then a true one", &[u64::MAX - 1, 6], 2),
+        ("lower and lower", &[9, 7], 3),
+    ];
+    for (name, numbers, blocks) in rows {
+        let scene = Scene::new();
+        for number in numbers {
+            assert_eq!(scene.say("HospitalB", *number, false), Ahead, "{name}");
+        }
+        for block in 1..=blocks {
+            scene.world.ledger.grow(1);
+            scene.attestations.review(&*scene.world.ledger).unwrap();
+            let expected = if block < blocks { Ahead } else { Differs };
+            assert_eq!(scene.shown()[0].2, expected, "{name}: block {block}");
+        }
+    }
+}
+
+#[test]
+fn the_word_of_a_peer_that_was_revoked_or_left_counts_no_more() {
+    type Silence = fn(&Scene);
+    let rows: [(&str, Silence); 2] = [
+        ("revoked", |scene| {
+            let poi = scene.world.identity("HospitalB", "peer0").poi();
+            scene.world.ledger.revoke(&msp_id("HospitalB"), poi);
+        }),
+        ("left", |scene| {
+            scene.world.ledger.configure(|config| {
+                config.organizations.retain(|org| org.msp.msp_id != msp_id("HospitalB"));
+                config.chaincodes.retain(|definition| definition.endorsement_policy.is_empty());
+                config.reports = None;
+            });
+        }),
+    ];
+    for (name, silence) in rows {
+        let scene = Scene::new();
+        scene.say("HospitalB", 4, false);
+        assert_eq!(scene.shown().len(), 1, "{name}");
+        silence(&scene);
+        scene.say("HospitalC", 4, false);
+        assert_eq!(scene.shown(), [("HospitalC".to_owned(), 4, Differs)], "{name}");
+        assert!(scene.stops.lock().unwrap().is_empty(), "{name}: one voice is left");
+    }
+}
+
+#[test]
+fn another_peer_of_the_own_organisation_is_compared_and_has_no_voice() {
+    let mut scene = Scene::new();
+    // Seen from hospital A's second peer, whose key is another's.
+    let other = scene.world.identity("HospitalA", "user").poi();
+    let noted = Arc::clone(&scene.stops);
+    let stop = move |_: &ChannelId, reason: &str| noted.lock().unwrap().push(reason.to_owned());
+    scene.attestations = Arc::new(Attestations::new((msp_id("HospitalA"), other), Box::new(stop)));
+    scene.say("HospitalA", 4, false);
+    scene.say("HospitalB", 4, false);
+    let both = ["HospitalA", "HospitalB"].map(|name| (name.to_owned(), 4, Differs));
+    assert_eq!(scene.shown(), both);
+    assert!(scene.stops.lock().unwrap().is_empty(), "one other organisation of three is no majority");
+    scene.say("HospitalC", 4, false);
+    assert_eq!(scene.stops.lock().unwrap().len(), 1);
+}
+
+#[test]
+fn a_peer_that_hears_itself_learns_nothing() {
+    let scene = Scene::new();
+    assert_eq!(scene.say("HospitalA", 4, true), Agrees);
+    assert!(scene.shown().is_empty());
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Tells the peers of the other organisations what this one has reached, and hears what they have.
+//! Tells the channel's other peers what this one has reached, and hears what they have.
 //!
 //! Under load the newest block suffices: whoever agrees at one height agrees at every lower one. So a few rounds a second
 //! are enough, and the last block is always told. A round now and then on an idle channel reaches those that were away.
@@ -61,10 +61,10 @@ impl Attester {
         }
     }
 
-    /// Tells every peer of the other organisations, and takes what they answer.
+    /// Tells every other peer, of the own organisation too, and takes what they answer. One of the addresses is this peer's
+    /// own, under a name that it need not know: what it hears from itself it passes over.
     async fn round(&self) -> Result<(), String> {
         let bundle = self.channel.bundle();
-        let own = self.signer.msp_id().clone();
         let info = self.channel.ledger().info();
         let Some(number) = info.height.checked_sub(1).map(protocol::BlockNumber) else { return Ok(()) };
         let attestation = CommitAttestation {
@@ -77,8 +77,8 @@ impl Attester {
         let signed = self.attestations.attest(&attestation, self.signer.as_ref());
         let signed = signed.map_err(|error| with_causes(&error))?;
         self.attestations.review(&*self.channel).map_err(|fault| fault.to_string())?;
-        let others = bundle.config().organizations.iter().filter(|org| org.msp.msp_id != own);
-        let peers: Vec<(MspId, Endpoint)> = others
+        let organizations = bundle.config().organizations.iter();
+        let peers: Vec<(MspId, Endpoint)> = organizations
             .flat_map(|org| org.peers.iter().map(|peer| (org.msp.msp_id.clone(), peer.clone())))
             .collect();
         let calls = stream::iter(peers).map(|(msp_id, endpoint)| {

@@ -152,7 +152,8 @@ impl Parts {
             turns: Semaphore::new(PROPOSALS_MAX),
             metrics: metrics.clone(),
         });
-        let attestations = Arc::new(Attestations::new(stop_of(&channels)));
+        let attestations =
+            Arc::new(Attestations::new((signer.msp_id().clone(), signer.poi()), stop_of(&channels)));
         let address = settings.address.clone();
         let (closing, closed) = watch::channel(false);
         let node = Arc::new(PeerNode {

@@ -267,7 +267,8 @@ fn a_damaged_ledger_stops_its_channel_alone_and_the_last_one_the_start() {
     assert_eq!(channels.all().len(), 1);
     assert!(channels.channel(&name()).is_some() && channels.channel(&second.channel).is_none());
     let health = Health::new("1.0");
-    let attestations = Arc::new(Attestations::new(Box::new(|_, _| {})));
+    let own = (protocol::MspId::new("HospitalC").unwrap(), protocol::Poi::from_digest([0; 32]));
+    let attestations = Arc::new(Attestations::new(own, Box::new(|_, _| {})));
     health::register(&health, ("peer1", "HospitalC"), &channels, &attestations);
     let component = health.components().remove("channels").expect("a component");
     assert!(component.reason.starts_with("channel trial stopped: "), "{}", component.reason);
@@ -294,7 +295,8 @@ async fn a_channel_that_stopped_serves_nobody_and_health_says_why() {
     let world = World::of("HospitalC");
     let (channel, tx_id) = (world.channel(), TxId::of(b"nonce", b"creator"));
     let health = Health::new("1.0");
-    let attestations = Arc::new(Attestations::new(Box::new(|_, _| {})));
+    let own = (protocol::MspId::new("HospitalC").unwrap(), protocol::Poi::from_digest([0; 32]));
+    let attestations = Arc::new(Attestations::new(own, Box::new(|_, _| {})));
     health::register(&health, ("peer1", "HospitalC"), &world.channels, &attestations);
     assert!(health.is_healthy());
     assert!(world.node.ledger(&name()).is_some());

@@ -113,7 +113,8 @@ async fn custody_exchange_reports_and_attestations_have_no_such_channel_for_them
     let sealing = Box::pin(tokio_stream::iter([Ok(sealing)]));
     assert_unknown("seal", owner.reports.seal_stream(sealing, Some(outsider())).await);
 
-    let attestations = Arc::new(Attestations::new(Box::new(|_, _| {})));
+    let own = (testing::msp_id("HospitalA"), world.identity("HospitalA", "peer0").poi());
+    let attestations = Arc::new(Attestations::new(own, Box::new(|_, _| {})));
     let service = AttestationService::new(world.node("HospitalA"), attestations.clone());
     let attestation = CommitAttestation {
         version: CommitAttestation::VERSION,
