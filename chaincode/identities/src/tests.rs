@@ -110,7 +110,7 @@ impl World {
             tls_spki: vec![Digest([3; 32])],
             proof: Bytes::new(),
         };
-        let message = claim.proven_bytes(action, &self.network.config.channel, &identity.poi());
+        let message = claim.proven_bytes(action, &self.network.config.channel, &identity.poi(), 1);
         claim.proof = identity.sign(&message).into();
         claim.to_bytes()
     }
@@ -127,6 +127,7 @@ fn changes_are_endorsed_or_refused_with_their_status() {
     let dead = world.claim(IdentityAction::Register, &world.nurse);
     let poi = |identity: &SigningIdentity| identity.poi().to_string();
     let (user_poi, doctor_poi, admin_poi) = (poi(user), poi(&world.doctor), poi(admin));
+    let doctor_certificate = certificate_of(&world.doctor);
     let strangers = world.claim(IdentityAction::Renew, &world.doctor);
     let (register, renew, revoke) =
         (REGISTER_IDENTITY.as_bytes(), RENEW_IDENTITY.as_bytes(), REVOKE_IDENTITY.as_bytes());
@@ -157,6 +158,18 @@ fn changes_are_endorsed_or_refused_with_their_status() {
             admin,
             vec![revoke, a, doctor_poi.as_bytes()],
             Err((404, "not registered")),
+        ),
+        (
+            "a revocation of a stranger by certificate",
+            admin,
+            vec![revoke, a, doctor_poi.as_bytes(), &doctor_certificate],
+            Ok(IdentityStatus::Revoked),
+        ),
+        (
+            "a revocation of a stranger by another's certificate",
+            admin,
+            vec![revoke, a, user_poi.as_bytes(), &doctor_certificate],
+            Err((400, "the certificate is of PoI")),
         ),
         (
             "a revocation of oneself",

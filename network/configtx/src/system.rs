@@ -14,7 +14,7 @@ use protocol::{ChaincodeDefinition, ChaincodeName, ChannelConfig, IdentityRecord
 use crate::problem::Problems;
 
 /// Version of the rules by which identities change.
-pub const IDENTITIES_VERSION: &str = "1.0";
+pub const IDENTITIES_VERSION: &str = "1.1";
 
 /// The definition of `_identity`.
 #[expect(clippy::expect_used, reason = "the namespace of identities is a chaincode's name")]

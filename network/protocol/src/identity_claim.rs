@@ -23,7 +23,7 @@ impl IdentityAction {
     pub const fn prefix(self) -> &'static [u8] {
         match self {
             Self::Register => b"consilium register identity v1\0",
-            Self::Renew => b"consilium renew identity v1\0",
+            Self::Renew => b"consilium renew identity v2\0",
         }
     }
 }
@@ -52,11 +52,26 @@ impl IdentityClaim {
     pub const BYTES_MAX: usize = IDENTITY_BYTES_MAX + (4 << 10);
 
     /// The bytes that the key signs: the action's prefix, then MessagePack of
-    /// `[channel, MSP id, PoI, SHA-256(certificate), TLS keys]`. The channel keeps a proof from being shown elsewhere.
+    /// `[channel, MSP id, PoI, SHA-256(certificate), TLS keys]`, for a renewal with a sixth part: how many changes the record
+    /// had. The channel keeps a proof from being shown elsewhere, the number from being shown again: every change raises it,
+    /// and a key is registered once only.
     #[must_use]
-    pub fn proven_bytes(&self, action: IdentityAction, channel: &ChannelId, poi: &Poi) -> Vec<u8> {
+    pub fn proven_bytes(
+        &self,
+        action: IdentityAction,
+        channel: &ChannelId,
+        poi: &Poi,
+        changes: u64,
+    ) -> Vec<u8> {
         let certificate = Digest::of(&self.certificate);
-        let content = codec::encode(&(channel, &self.msp_id, poi, certificate, &self.tls_spki));
+        let content = match action {
+            IdentityAction::Register => {
+                codec::encode(&(channel, &self.msp_id, poi, certificate, &self.tls_spki))
+            }
+            IdentityAction::Renew => {
+                codec::encode(&(channel, &self.msp_id, poi, certificate, &self.tls_spki, changes))
+            }
+        };
         [action.prefix(), &content[..]].concat()
     }
 

@@ -229,8 +229,8 @@ fn the_bytes_of_hashed_and_stored_types_are_frozen() {
     };
     check("identity_claim", &claim.to_bytes());
     let poi = Poi::from_digest([4; 32]);
-    check("identity_register_proof", &claim.proven_bytes(IdentityAction::Register, &channel(), &poi));
-    check("identity_renew_proof", &claim.proven_bytes(IdentityAction::Renew, &channel(), &poi));
+    check("identity_register_proof", &claim.proven_bytes(IdentityAction::Register, &channel(), &poi, 0));
+    check("identity_renew_proof", &claim.proven_bytes(IdentityAction::Renew, &channel(), &poi, 3));
 }
 
 #[test]

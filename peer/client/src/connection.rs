@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use msp::{Signer, SigningIdentity};
-use protocol::{Digest, Endpoint, MspId, SignedRequest, SigningDomain};
+use protocol::{Digest, Endpoint, MspId, Poi, SignedRequest, SigningDomain};
 use serde::Serialize;
 use transport::services::endorser::EndorserClient;
 use transport::services::gateway::GatewayClient;
@@ -68,6 +68,12 @@ impl Connection {
     #[must_use]
     pub fn msp_id(&self) -> &MspId {
         self.0.signer.msp_id()
+    }
+
+    /// The user's proof of identity.
+    #[must_use]
+    pub fn poi(&self) -> Poi {
+        self.0.signer.poi()
     }
 
     /// The peer at the other end.

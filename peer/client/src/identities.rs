@@ -28,6 +28,7 @@ pub fn claim(
     channel: &ChannelId,
     identity: &SigningIdentity,
     mut tls_spki: Vec<Digest>,
+    changes: u64,
 ) -> Result<IdentityClaim, ClientError> {
     tls_spki.sort_unstable();
     tls_spki.dedup();
@@ -40,7 +41,7 @@ pub fn claim(
         tls_spki,
         proof: Bytes::new(),
     };
-    claim.proof = identity.sign(&claim.proven_bytes(action, channel, &identity.poi())).into();
+    claim.proof = identity.sign(&claim.proven_bytes(action, channel, &identity.poi(), changes)).into();
     Ok(claim)
 }
 
@@ -54,9 +55,10 @@ impl Connection {
         action: IdentityAction,
         channel: &ChannelId,
         mut tls_spki: Vec<Digest>,
+        changes: u64,
     ) -> Result<IdentityClaim, ClientError> {
         tls_spki.push(self.tls_spki());
-        claim(action, channel, self.signer(), tls_spki)
+        claim(action, channel, self.signer(), tls_spki, changes)
     }
 
     /// Registers or renews the identity of a claim. Returns its record.
@@ -78,7 +80,7 @@ impl Connection {
         self.change(channel, &draft).await
     }
 
-    /// Revokes an identity, for good. Returns its record.
+    /// Revokes an identity, for good; with its certificate (PEM) also one that was never registered. Returns its record.
     ///
     /// # Errors
     /// As [`Connection::submit`]; the chaincode's refusals name the rule.
@@ -87,8 +89,10 @@ impl Connection {
         channel: &ChannelId,
         msp_id: &MspId,
         poi: &Poi,
+        certificate: Option<Bytes>,
     ) -> Result<(ShownIdentity, Submitted), ClientError> {
-        let draft = Draft::new(chaincode()?, REVOKE_IDENTITY, &[msp_id.as_str(), &poi.to_string()]);
+        let mut draft = Draft::new(chaincode()?, REVOKE_IDENTITY, &[msp_id.as_str(), &poi.to_string()]);
+        draft.args.extend(certificate);
         self.change(channel, &draft).await
     }
 

@@ -3,17 +3,18 @@
 //! The system chaincode runs it on endorsers, and validation runs it again on what was ordered, so that an endorser that
 //! lies is found out. An organisation's administrators change its own identities and no others. A key that is registered or
 //! renewed proves that its holder agrees. A renewal with the same key needs no transaction for the key to act (the key is
-//! the identity); `RenewIdentity` keeps the record true: the certificate, and the TLS keys that a revocation closes.
-//! A revocation is for good, since a key that was lost once is lost: its holder registers another. No administrator
-//! revokes itself, so whoever revokes remains, and an organisation never loses its last one that way.
+//! the identity); `RenewIdentity` keeps the record true: the certificate, and the TLS keys that a revocation closes. Its
+//! proof is for the record as it stands, so none can be shown twice. A revocation is for good, since a key that was lost
+//! once is lost: its holder registers another. A key that was never registered is barred by its certificate, since on an
+//! open channel it acts all the same. No administrator revokes itself, so an organisation never loses its last one that way.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use msp::{Certified, Msp};
+use msp::{Certified, Msp, VerifiedIdentity};
 use protocol::{
     BlockNumber, ChannelId, IdentityAction, IdentityClaim, IdentityRecord, IdentityStatus, MspId, Poi, Role,
-    codec,
+    codec, limits::IDENTITY_BYTES_MAX,
 };
 
 use crate::identity_refusal::IdentityRefusal as Refusal;
@@ -22,7 +23,7 @@ use crate::identity_refusal::IdentityRefusal as Refusal;
 pub const REGISTER_IDENTITY: &str = "RegisterIdentity";
 /// Replaces certificate and TLS keys of a registered key: one argument, an [`IdentityClaim`].
 pub const RENEW_IDENTITY: &str = "RenewIdentity";
-/// Ends a key's right to act: two arguments, MSP id and PoI in hex.
+/// Ends a key's right to act: MSP id, PoI in hex, and for a key that may never have been registered its certificate (PEM).
 pub const REVOKE_IDENTITY: &str = "RevokeIdentity";
 
 /// Changes of one record, so that it stays far below the limit of its reader.
@@ -48,6 +49,7 @@ pub struct IdentityActor<'a> {
 /// A change that its arguments, creator and certificate allow. What the ledger says comes last: [`IdentityChange::apply`].
 #[derive(Clone, Debug)]
 pub struct IdentityChange {
+    channel: ChannelId,
     msp_id: MspId,
     creator: Poi,
     act: Act,
@@ -55,8 +57,15 @@ pub struct IdentityChange {
 
 #[derive(Clone, Debug)]
 enum Act {
-    Claim(IdentityAction, IdentityClaim, Arc<Certified>),
-    Revoke(Poi),
+    Claim(IdentityAction, IdentityClaim, VerifiedIdentity),
+    Revoke(Poi, Option<Barred>),
+}
+
+/// A key that is revoked whether or not it was registered.
+#[derive(Clone, Debug)]
+struct Barred {
+    certificate: Bytes,
+    certified: Arc<Certified>,
 }
 
 impl IdentityChange {
@@ -73,7 +82,7 @@ impl IdentityChange {
     #[must_use]
     pub fn revoked_by(args: &[Bytes]) -> Option<Poi> {
         match args {
-            [function, _, poi] if function.as_ref() == REVOKE_IDENTITY.as_bytes() => {
+            [function, _, poi] | [function, _, poi, _] if function.as_ref() == REVOKE_IDENTITY.as_bytes() => {
                 name(poi, "the PoI").ok()
             }
             _ => None,
@@ -91,7 +100,11 @@ impl IdentityChange {
             (REGISTER_IDENTITY, [claim]) => Call::Claim(IdentityAction::Register, read_claim(claim)?),
             (RENEW_IDENTITY, [claim]) => Call::Claim(IdentityAction::Renew, read_claim(claim)?),
             (REVOKE_IDENTITY, [msp_id, poi]) => {
-                Call::Revoke(name(msp_id, "the MSP id")?, name(poi, "the PoI")?)
+                Call::Revoke(name(msp_id, "the MSP id")?, name(poi, "the PoI")?, None)
+            }
+            (REVOKE_IDENTITY, [msp_id, poi, certificate]) => {
+                let certificate = Some(read_certificate(certificate)?);
+                Call::Revoke(name(msp_id, "the MSP id")?, name(poi, "the PoI")?, certificate)
             }
             (function, args) => {
                 let function: String = function.chars().take(64).collect();
@@ -100,7 +113,7 @@ impl IdentityChange {
         };
         let named = match &call {
             Call::Claim(_, claim) => &claim.msp_id,
-            Call::Revoke(msp_id, _) => msp_id,
+            Call::Revoke(msp_id, ..) => msp_id,
         };
         if named != own {
             return Err(Refusal::OtherOrganization { own: own.clone(), named: named.clone() });
@@ -110,20 +123,36 @@ impl IdentityChange {
         }
         let act = match call {
             Call::Claim(action, claim) => {
-                let certified = prove(action, &claim, actor)?;
-                Act::Claim(action, claim, certified)
+                let identity =
+                    actor.msp.identify(&claim.certificate, actor.at_ms).map_err(Refusal::Certificate)?;
+                // What a renewal proves depends on the record.
+                if action == IdentityAction::Register {
+                    prove(action, &claim, &identity, (actor.channel, 0))?;
+                }
+                Act::Claim(action, claim, identity)
             }
-            Call::Revoke(_, poi) => Act::Revoke(poi),
+            Call::Revoke(_, poi, None) => Act::Revoke(poi, None),
+            Call::Revoke(_, poi, Some(certificate)) => {
+                // It may have expired: what matters is whose it is.
+                let certified = actor.msp.certify(&certificate).map_err(Refusal::Certificate)?;
+                if certified.poi() != poi {
+                    return Err(malformed(format!(
+                        "the certificate is of PoI {}, not {poi}",
+                        certified.poi()
+                    )));
+                }
+                Act::Revoke(poi, Some(Barred { certificate, certified }))
+            }
         };
-        Ok(Self { msp_id: own.clone(), creator: actor.poi, act })
+        Ok(Self { channel: actor.channel.clone(), msp_id: own.clone(), creator: actor.poi, act })
     }
 
     /// The identity that changes.
     #[must_use]
     pub fn target(&self) -> Poi {
         match &self.act {
-            Act::Claim(_, _, certified) => certified.poi(),
-            Act::Revoke(poi) => *poi,
+            Act::Claim(_, _, identity) => identity.poi(),
+            Act::Revoke(poi, _) => *poi,
         }
     }
 
@@ -148,18 +177,26 @@ impl IdentityChange {
             (_, Some(record)) if record.status == IdentityStatus::Revoked => {
                 Err(Refusal::Revoked { msp_id, poi })
             }
-            (Act::Claim(IdentityAction::Register, claim, certified), None) => {
-                Ok(registered(claim, &certified))
+            (Act::Claim(IdentityAction::Register, claim, identity), None) => {
+                let status = IdentityStatus::Active;
+                let record = first_record(msp_id, claim.certificate, identity.certified(), status);
+                Ok(IdentityRecord { tls_spki: claim.tls_spki, ..record })
             }
             (Act::Claim(IdentityAction::Register, ..), Some(_)) => {
                 Err(Refusal::AlreadyRegistered { msp_id, poi })
             }
-            (_, None) => Err(Refusal::Unknown { msp_id, poi }),
-            (Act::Claim(IdentityAction::Renew, claim, certified), Some(record)) => {
-                renewed(record, claim, &certified)
+            (Act::Revoke(_, Some(barred)), None) => {
+                let status = IdentityStatus::Revoked;
+                Ok(first_record(msp_id, barred.certificate, &barred.certified, status))
             }
-            (Act::Revoke(poi), Some(_)) if poi == self.creator => Err(Refusal::LastAdministrator { msp_id }),
-            (Act::Revoke(_), Some(record)) => {
+            (_, None) => Err(Refusal::Unknown { msp_id, poi }),
+            (Act::Claim(IdentityAction::Renew, claim, identity), Some(record)) => {
+                renewed(record, claim, &identity, &self.channel)
+            }
+            (Act::Revoke(poi, _), Some(_)) if poi == self.creator => {
+                Err(Refusal::LastAdministrator { msp_id })
+            }
+            (Act::Revoke(..), Some(record)) => {
                 Ok(IdentityRecord { status: IdentityStatus::Revoked, ..record })
             }
         }
@@ -169,7 +206,7 @@ impl IdentityChange {
 /// A call before anything but its form was judged.
 enum Call {
     Claim(IdentityAction, IdentityClaim),
-    Revoke(MspId, Poi),
+    Revoke(MspId, Poi, Option<Bytes>),
 }
 
 /// The record with the block in which its last change stands: what the world state holds.
@@ -200,33 +237,43 @@ fn read_claim(bytes: &[u8]) -> Result<IdentityClaim, Refusal> {
     if claim.tls_spki.len() > IdentityClaim::TLS_KEYS_MAX || !is_sorted {
         return Err(Refusal::TlsKeys);
     }
-    if !claim.certificate.starts_with(PEM_BEGIN) {
-        return Err(malformed("the certificate is not exactly one PEM block (BEGIN CERTIFICATE)"));
-    }
+    read_certificate(&claim.certificate)?;
     Ok(claim)
 }
 
-/// The claim's certificate, if it speaks for the organisation now and its key signed the claim.
+/// A certificate as records hold it.
+fn read_certificate(certificate: &Bytes) -> Result<Bytes, Refusal> {
+    if certificate.len() > IDENTITY_BYTES_MAX || !certificate.starts_with(PEM_BEGIN) {
+        return Err(malformed("the certificate is not exactly one PEM block (BEGIN CERTIFICATE)"));
+    }
+    Ok(certificate.clone())
+}
+
+/// Whether the claim's key signed it for that channel and a record with so many changes.
 fn prove(
     action: IdentityAction,
     claim: &IdentityClaim,
-    actor: &IdentityActor<'_>,
-) -> Result<Arc<Certified>, Refusal> {
-    let identity = actor.msp.identify(&claim.certificate, actor.at_ms).map_err(Refusal::Certificate)?;
-    let message = claim.proven_bytes(action, actor.channel, &identity.poi());
-    identity.verify(&message, &claim.proof).map_err(Refusal::Proof)?;
-    Ok(Arc::clone(identity.certified()))
+    identity: &VerifiedIdentity,
+    (channel, changes): (&ChannelId, u64),
+) -> Result<(), Refusal> {
+    let message = claim.proven_bytes(action, channel, &identity.poi(), changes);
+    identity.verify(&message, &claim.proof).map(drop).map_err(Refusal::Proof)
 }
 
-fn registered(claim: IdentityClaim, certified: &Certified) -> IdentityRecord {
+fn first_record(
+    msp_id: MspId,
+    certificate: Bytes,
+    certified: &Certified,
+    status: IdentityStatus,
+) -> IdentityRecord {
     IdentityRecord {
         version: IdentityRecord::VERSION,
-        msp_id: claim.msp_id,
+        msp_id,
         poi: certified.poi(),
         roles: certified.roles().to_vec(),
-        certificate: claim.certificate,
-        tls_spki: claim.tls_spki,
-        status: IdentityStatus::Active,
+        certificate,
+        tls_spki: Vec::new(),
+        status,
         changed_at: Vec::new(),
     }
 }
@@ -235,13 +282,15 @@ fn registered(claim: IdentityClaim, certified: &Certified) -> IdentityRecord {
 fn renewed(
     record: IdentityRecord,
     claim: IdentityClaim,
-    certified: &Certified,
+    identity: &VerifiedIdentity,
+    channel: &ChannelId,
 ) -> Result<IdentityRecord, Refusal> {
-    if !record.roles.iter().all(|role| certified.roles().contains(role)) {
-        return Err(Refusal::OtherRoles { found: certified.roles().to_vec(), recorded: record.roles });
+    if !record.roles.iter().all(|role| identity.roles().contains(role)) {
+        return Err(Refusal::OtherRoles { found: identity.roles().to_vec(), recorded: record.roles });
     }
     if record.changed_at.len() >= CHANGES_MAX {
         return Err(Refusal::TooManyChanges { poi: record.poi, changes: record.changed_at.len() });
     }
+    prove(IdentityAction::Renew, &claim, identity, (channel, record.changed_at.len() as u64))?;
     Ok(IdentityRecord { certificate: claim.certificate, tls_spki: claim.tls_spki, ..record })
 }

@@ -8,7 +8,7 @@ use protocol::{IdentityClaim, MspId, Poi, Role, TxValidationCode};
 pub enum IdentityRefusal {
     /// The arguments are no call of the system chaincode.
     #[error(
-        "{reason}; there are RegisterIdentity(claim), RenewIdentity(claim) and RevokeIdentity(MSP id, PoI)"
+        "{reason}; there are RegisterIdentity(claim), RenewIdentity(claim) and RevokeIdentity(MSP id, PoI, certificate)"
     )]
     Malformed {
         /// What is wrong.
@@ -48,7 +48,8 @@ pub enum IdentityRefusal {
     Certificate(#[source] IdentityRejection),
     /// Nobody proved to hold the key.
     #[error(
-        "the proof of possession is refused: {0}; have the holder of the key sign for this channel, certificate and TLS keys"
+        "the proof of possession is refused: {0}; have the holder of the key sign for this channel, certificate and TLS keys, \
+         and where it renews for the record as it stands now"
     )]
     Proof(#[source] SignatureRejection),
     /// The list of TLS keys is not in its form.
@@ -73,7 +74,9 @@ pub enum IdentityRefusal {
         poi: Poi,
     },
     /// The key is not on the ledger.
-    #[error("identity {poi} of {msp_id} is not registered")]
+    #[error(
+        "identity {poi} of {msp_id} is not registered; to bar a key that never was, revoke it by its certificate"
+    )]
     Unknown {
         /// The organisation.
         msp_id: MspId,

@@ -4,7 +4,10 @@
 mod fixture;
 
 use bytes::Bytes;
-use fixture::registry::{Person, call, claim, honest, proven, record, register, renew, revoke, writing};
+use fixture::network::certificate_of;
+use fixture::registry::{
+    Person, bar, call, claim, claim_after, honest, proven, record, register, renew, revoke, writing,
+};
 use fixture::{Chain, NOW_MS, Network, Tx, msp_id, namespace, write};
 use msp::SigningIdentity;
 use protocol::{
@@ -140,8 +143,12 @@ fn a_registration_is_judged_by_the_first_rule_that_it_breaks() {
         (
             "with a proof by another key",
             |t, x| {
-                x.args =
-                    register(&proven(Register, claim(Register, &t.doctor, &[1, 2]), &t.deputy, "reports"))
+                x.args = register(&proven(
+                    Register,
+                    claim(Register, &t.doctor, &[1, 2]),
+                    &t.deputy,
+                    ("reports", 0),
+                ))
             },
             InvalidWriteset,
             "proof of possession",
@@ -155,7 +162,8 @@ fn a_registration_is_judged_by_the_first_rule_that_it_breaks() {
         (
             "with a proof for another channel",
             |t, x| {
-                x.args = register(&proven(Register, claim(Register, &t.doctor, &[1, 2]), &t.doctor, "other"))
+                x.args =
+                    register(&proven(Register, claim(Register, &t.doctor, &[1, 2]), &t.doctor, ("other", 0)))
             },
             InvalidWriteset,
             "proof of possession",
@@ -323,6 +331,31 @@ fn renewals_and_revocations_are_judged_by_the_record() {
             forced(renew(&claim(Renew, &town.doctor, &[])), record(&town.doctor, Role::Client, &[])),
             InvalidWriteset,
             "is not registered",
+        ),
+        (
+            "a renewal that was signed for an earlier state of the record",
+            forced(renew(&claim_after(Renew, user, &[7], 0)), record(user, Role::Client, &[7])),
+            InvalidWriteset,
+            "for the record as it stands now",
+        ),
+        ("a revocation of an unregistered key by its certificate", own(bar(&town.doctor)), Valid, ""),
+        (
+            "a revocation by the certificate of another key",
+            forced(
+                [revoke("HospitalA", &user.poi()), vec![certificate_of(&town.doctor)]].concat(),
+                revoked(user),
+            ),
+            InvalidWriteset,
+            "the certificate is of PoI",
+        ),
+        (
+            "a revocation by a certificate of another hospital",
+            forced(
+                [revoke("HospitalA", &other_admin.poi()), vec![certificate_of(other_admin)]].concat(),
+                record(other_admin, Role::Admin, &[]),
+            ),
+            InvalidWriteset,
+            "the certificate is refused",
         ),
         (
             "a renewal by the key itself",
@@ -516,19 +549,27 @@ fn a_record_keeps_the_blocks_of_its_changes_and_a_revocation_is_for_good() {
     let steps: Vec<(Vec<Bytes>, TxValidationCode, &[u64], &[u8], IdentityStatus)> = vec![
         (register(&claim(Register, &town.doctor, &[1])), Valid, &[2], &[1], IdentityStatus::Active),
         (renew(&claim(Renew, &town.doctor, &[1, 2])), Valid, &[2, 3], &[1, 2], IdentityStatus::Active),
-        (revoke("HospitalA", &town.doctor.poi()), Valid, &[2, 3, 4], &[1, 2], IdentityStatus::Revoked),
-        (register(&again), InvalidWriteset, &[2, 3, 4], &[1, 2], IdentityStatus::Revoked),
+        // The proof of the first renewal, shown again.
+        (
+            renew(&claim(Renew, &town.doctor, &[1, 2])),
+            InvalidWriteset,
+            &[2, 3],
+            &[1, 2],
+            IdentityStatus::Active,
+        ),
+        (revoke("HospitalA", &town.doctor.poi()), Valid, &[2, 3, 5], &[1, 2], IdentityStatus::Revoked),
+        (register(&again), InvalidWriteset, &[2, 3, 5], &[1, 2], IdentityStatus::Revoked),
         (
             renew(&claim(Renew, &town.doctor, &[])),
             InvalidWriteset,
-            &[2, 3, 4],
+            &[2, 3, 5],
             &[1, 2],
             IdentityStatus::Revoked,
         ),
         (
             revoke("HospitalA", &town.doctor.poi()),
             InvalidWriteset,
-            &[2, 3, 4],
+            &[2, 3, 5],
             &[1, 2],
             IdentityStatus::Revoked,
         ),

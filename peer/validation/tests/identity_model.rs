@@ -5,7 +5,7 @@ mod fixture;
 
 use std::collections::BTreeMap;
 
-use fixture::registry::{Person, call, claim, honest, record, register, renew, revoke, writing};
+use fixture::registry::{Person, call, claim, claim_after, honest, record, register, renew, revoke, writing};
 use fixture::{Chain, Network, Tx};
 use msp::SigningIdentity;
 use proptest::prelude::*;
@@ -80,7 +80,12 @@ fn transaction<'a>(town: &'a Town, chain: &Chain, nonce: &str, step: Step) -> Tx
     let args = match step.what {
         What::Act => return Tx { creator, ..Tx::new(network, nonce, vec![]) },
         What::Register => register(&claim(IdentityAction::Register, whom, &[])),
-        What::Renew => renew(&claim(IdentityAction::Renew, whom, &[])),
+        What::Renew => {
+            // A proof is for the record as it stands.
+            let record = chain.state.identity(whom.msp_id(), &whom.poi()).expect("readable");
+            let changes = record.map_or(1, |record| record.changed_at.len() as u64);
+            renew(&claim_after(IdentityAction::Renew, whom, &[], changes))
+        }
         What::Revoke => revoke("HospitalA", &whom.poi()),
     };
     if !step.lies {

@@ -46,6 +46,7 @@ Example:
     /// End a key's right to act, for good, and close its connections (needs an administrator).
     #[command(after_help = "\
 It holds from the next transaction on, also in the same block. An administrator does not revoke itself: another one does.
+By its certificate a key is barred even where it was never registered, as on a channel whose identities are open.
 
 Examples:
   peer identity revoke 5b0c... -C reports
@@ -53,10 +54,12 @@ Examples:
     Revoke(WhoseArguments),
     /// Write the claim of the own key into a file, for an administrator to register. No secret is in it.
     #[command(after_help = "\
-The own TLS certificate (CORE_PEER_TLS_CLIENTCERT_FILE) is in the claim, too.
+The own TLS certificate (CORE_PEER_TLS_CLIENTCERT_FILE) is in the claim, too. A claim for a renewal is good for the record
+as it stands: TLS keys on record stay there, unless --forget-tls-keys is given, and after any change it is made again.
 
-Example:
-  peer identity claim --out user3.claim -C reports")]
+Examples:
+  peer identity claim --out user3.claim -C reports
+  peer identity claim --for renew --tls-cert tablet.pem --out user3.claim -C reports")]
     Claim(OwnClaimArguments),
     /// Show an identity's record.
     #[command(after_help = "Example:\n  peer identity show --cert user3.pem --output json")]
@@ -142,6 +145,9 @@ struct OwnClaimArguments {
     /// A further TLS certificate of the identity; may be given many times.
     #[arg(long = "tls-cert", value_name = "FILE")]
     tls_certs: Vec<PathBuf>,
+    /// Take TLS keys off the record that are not named here; for a renewal.
+    #[arg(long)]
+    forget_tls_keys: bool,
     #[command(flatten)]
     channel: OfChannel,
 }
@@ -193,11 +199,15 @@ async fn put(action: IdentityAction, arguments: ClaimArguments, keys: TlsKeys) -
         SourceArguments { msp, cert, .. } => {
             let whose = Whose { msp: msp.as_deref(), pair: cert.as_deref().zip(key.as_deref()) };
             let (signer, beside) = identity_files::signer(&whose, own.clone()).map_err(Failure::Fault)?;
-            let mut tls_keys = if named.is_empty() { beside } else { named };
-            if keys == TlsKeys::BesideRecorded {
-                tls_keys.extend(recorded(&session, &channel, &own, &signer.poi()).await?);
-            }
-            claim(action, &channel, &signer, tls_keys)?
+            let tls_keys = if named.is_empty() { beside } else { named };
+            let (tls_keys, changes) = match action {
+                IdentityAction::Register => (tls_keys, 0),
+                IdentityAction::Renew => {
+                    let whose = (&channel, &own, signer.poi());
+                    renewal(&session, whose, tls_keys, keys).await?
+                }
+            };
+            claim(action, &channel, &signer, tls_keys, changes)?
         }
     };
     let (record, submitted) = session.connection.submit_claim(action, &channel, &claim).await?;
@@ -205,22 +215,30 @@ async fn put(action: IdentityAction, arguments: ClaimArguments, keys: TlsKeys) -
     Ok(identity_text::changed(done, &record, &submitted))
 }
 
-/// The TLS keys on the record of an identity.
-async fn recorded(
+/// The TLS keys of a renewal, and how many changes the record has that it renews.
+async fn renewal(
     session: &Session,
-    channel: &ChannelId,
-    msp_id: &MspId,
-    poi: &Poi,
-) -> Result<Vec<Digest>, Failure> {
-    let record = session.connection.identity(channel, msp_id, poi).await?;
-    let keys =
-        record.tls_spki.iter().map(|text| text.parse::<Poi>().map(|digest| Digest(*digest.as_bytes())));
-    keys.collect::<Result<_, _>>().map_err(|error| Failure::fault(format!("the record of {poi}: {error}")))
+    (channel, msp_id, poi): (&ChannelId, &MspId, Poi),
+    mut tls_keys: Vec<Digest>,
+    keys: TlsKeys,
+) -> Result<(Vec<Digest>, u64), Failure> {
+    let record = session.connection.identity(channel, msp_id, &poi).await?;
+    if keys == TlsKeys::BesideRecorded {
+        for text in &record.tls_spki {
+            let digest: Poi =
+                text.parse().map_err(|error| Failure::fault(format!("the record of {poi}: {error}")))?;
+            tls_keys.push(Digest(*digest.as_bytes()));
+        }
+    }
+    Ok((tls_keys, record.changed_at.len() as u64))
 }
 
 async fn revoke(arguments: WhoseArguments) -> Result<Done, Failure> {
+    let certificate = arguments.cert.as_deref().map(identity_files::certificate).transpose();
+    let certificate = certificate.map_err(Failure::Fault)?;
     let (session, channel, msp_id, poi) = whose(&arguments).await?;
-    let (record, submitted) = session.connection.revoke_identity(&channel, &msp_id, &poi).await?;
+    let (record, submitted) =
+        session.connection.revoke_identity(&channel, &msp_id, &poi, certificate).await?;
     Ok(identity_text::changed("revoked", &record, &submitted))
 }
 
@@ -250,14 +268,25 @@ async fn whose(arguments: &WhoseArguments) -> Result<(Session, ChannelId, MspId,
 }
 
 async fn write_claim(arguments: OwnClaimArguments) -> Result<Done, Failure> {
-    let OwnClaimArguments { out, purpose, tls_certs, channel } = arguments;
+    let OwnClaimArguments { out, purpose, tls_certs, forget_tls_keys, channel } = arguments;
+    if forget_tls_keys && purpose == Purpose::Register {
+        return Err(Failure::usage("--forget-tls-keys goes with --for renew"));
+    }
     let tls_keys = identity_files::tls_keys(&tls_certs).map_err(Failure::Fault)?;
     let (session, channel) = open(&channel).await?;
     let action = match purpose {
         Purpose::Register => IdentityAction::Register,
         Purpose::Renew => IdentityAction::Renew,
     };
-    let claim: IdentityClaim = session.connection.own_claim(action, &channel, tls_keys)?;
+    let (tls_keys, changes) = match action {
+        IdentityAction::Register => (tls_keys, 0),
+        IdentityAction::Renew => {
+            let keys = if forget_tls_keys { TlsKeys::OnlyNamed } else { TlsKeys::BesideRecorded };
+            let whose = (&channel, session.connection.msp_id(), session.connection.poi());
+            renewal(&session, whose, tls_keys, keys).await?
+        }
+    };
+    let claim: IdentityClaim = session.connection.own_claim(action, &channel, tls_keys, changes)?;
     let path = out.display();
     std::fs::write(&out, claim.to_bytes())
         .map_err(|error| Failure::fault(format!("{path} cannot be written: {error}; name another file")))?;

@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use bytes::Bytes;
 use issuing::Certificate;
 use msp::SigningIdentity;
 use node::load_msp;
@@ -13,6 +14,9 @@ use super::settings::read_pem;
 
 /// TLS certificates beside an msp folder, by Fabric's habit.
 const TLS_CERTIFICATES: [&str; 2] = ["tls/client.crt", "tls/server.crt"];
+
+/// First bytes of a PEM certificate; some tools write text before them.
+const PEM_BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
 
 /// Where an identity's key and certificate are.
 pub struct Whose<'a> {
@@ -52,6 +56,14 @@ pub fn tls_keys(paths: &[impl AsRef<Path>]) -> Result<Vec<Digest>, String> {
 /// The PoI of a signing certificate.
 pub fn poi(path: &Path) -> Result<Poi, String> {
     spki(path).map(Poi::from_digest)
+}
+
+/// A signing certificate, as PEM of one block.
+pub fn certificate(path: &Path) -> Result<Bytes, String> {
+    let text = read_pem(path)?;
+    let begin = text.windows(PEM_BEGIN.len()).position(|part| part == PEM_BEGIN);
+    let begin = begin.ok_or_else(|| format!("{}: name a PEM certificate", path.display()))?;
+    Ok(Bytes::copy_from_slice(&text[begin..]))
 }
 
 /// A claim that its holder wrote.

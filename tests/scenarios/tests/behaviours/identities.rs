@@ -83,6 +83,25 @@ fn an_identity_is_registered_by_a_claim_made_where_its_key_is() -> Result<()> {
         find_in_json(&renewed, "tls_spki").and_then(Value::as_array).map(Vec::len) == Some(2),
         "{renewed}"
     );
+    // A claim for a renewal keeps what is on record, and is good for one renewal.
+    let renewal = network.path("renewal.claim").display().to_string();
+    doctor.peer(&["identity", "claim", "--for", "renew", "--out", &renewal])?.expect_code(0)?;
+    let renewed = identity(&admin, &["renew", "--claim", &renewal])?;
+    ensure!(
+        find_in_json(&renewed, "tls_spki").and_then(Value::as_array).map(Vec::len) == Some(2),
+        "{renewed}"
+    );
+    let replayed = admin.peer(&["identity", "renew", "--claim", &renewal])?;
+    refused(&replayed, &["proof of possession is refused", "for the record as it stands now"])?;
+    // Nobody has registered this key, and nobody can any more.
+    let stranger = network.new_doctor(Hospital::A)?;
+    let certificates: Vec<_> = fs::read_dir(stranger.msp_folder().join("signcerts"))?.collect();
+    let certificate = certificates.into_iter().next().context("no certificate")??.path();
+    let owner = network.admin(Hospital::A);
+    identity(&owner, &["revoke", "--cert", &certificate.display().to_string()])?;
+    let late =
+        owner.peer(&["identity", "register", "--msp", &stranger.msp_folder().display().to_string()])?;
+    refused(&late, &["is revoked, for good"])?;
     let shown = network.doctor(Hospital::C).peer(&["identity", "show", &poi, "--msp-id", "HospitalBMSP"])?;
     let shown = shown.expect_code(0)?.stdout;
     for part in ["client", "active", "BEGIN CERTIFICATE"] {

@@ -80,7 +80,7 @@ fn a_revoked_tls_key_is_refused_under_its_own_organisation_from_the_block_on_and
     let presented = certificate(ours, &key);
     let mut claimed = claim(IdentityAction::Register, &doctor, &[]);
     claimed.tls_spki = vec![presented.spki];
-    let claimed = fixture::registry::proven(IdentityAction::Register, claimed, &doctor, "reports");
+    let claimed = fixture::registry::proven(IdentityAction::Register, claimed, &doctor, ("reports", 1));
     let registered = commit(&network, &mut chain, &channel, register(&claimed));
     assert_eq!((refused(&channel, &presented), channel.revocations().is_of(registered)), (None, false));
 
@@ -127,7 +127,7 @@ fn register_and_revoke(
     let mut claimed = claim(IdentityAction::Register, &user, &[]);
     claimed.tls_spki = vec![tls.spki];
     let name = channel.channel().to_string();
-    let claimed = fixture::registry::proven(IdentityAction::Register, claimed, &user, &name);
+    let claimed = fixture::registry::proven(IdentityAction::Register, claimed, &user, (name.as_str(), 0));
     commit_by(org, network, (&mut *chain, channel), register(&claimed));
     commit_by(org, network, (&mut *chain, channel), revoke(org, &user.poi()));
 }
