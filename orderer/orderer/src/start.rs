@@ -51,7 +51,7 @@ const FORWARDINGS_MAX: usize = 4096;
 pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
     let (ending, ends) = watch::channel(false);
     let (closing, closes) = watch::channel(false);
-    let Opened { channels: opened, damaged } = open_all(&settings)?;
+    let opened = open_all(&settings)?;
     let (host, port) = &settings.listen;
     let listener = tokio::net::TcpListener::bind((host.as_str(), *port)).await.with_context(|| {
         format!("address {host}:{port} (General.ListenAddress, ListenPort) cannot be bound")
@@ -73,7 +73,6 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> anyh
 
     let health = Health::new(env!("CARGO_PKG_VERSION"));
     watch_health(&health, &channels);
-    report_damaged(&health, &damaged);
     let metrics = Metrics::new();
     let own_metrics = Arc::new(OrdererMetrics::new(&metrics, &channels));
     let web = match operations {
@@ -114,15 +113,9 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> anyh
 
 type OwnShares = mpsc::Receiver<protocol::SignatureShare>;
 
-/// The channels that can be served, and those that cannot, with the reason.
-struct Opened {
-    channels: Vec<(Arc<Chain>, OwnShares)>,
-    damaged: Vec<(ChannelId, String)>,
-}
-
-/// Opens the ledger of every channel. One that cannot be used stops its channel alone, unless it is the last. A ledger without a genesis block is none that may be forgotten: this node counts in
+/// Opens the ledger of every channel. A ledger without a genesis block is none that may be forgotten: this node counts in
 /// its channel's majority.
-fn open_all(settings: &Settings) -> anyhow::Result<Opened> {
+fn open_all(settings: &Settings) -> anyhow::Result<Vec<(Arc<Chain>, OwnShares)>> {
     let folder = || format!("{} (FileLedger.Location)", settings.ledger.display());
     std::fs::create_dir_all(&settings.ledger).with_context(|| format!("{} cannot be made", folder()))?;
     for entry in std::fs::read_dir(&settings.ledger).with_context(folder)? {
@@ -136,20 +129,7 @@ fn open_all(settings: &Settings) -> anyhow::Result<Opened> {
             );
         }
     }
-    let (mut channels, mut damaged, mut first) = (Vec::new(), Vec::new(), None);
-    for channel in &settings.channels {
-        match open(settings, channel) {
-            Ok(opened) => channels.push(opened),
-            Err(error) => {
-                damaged.push((channel.bundle.config().channel.clone(), format!("{error:#}")));
-                first = first.or(Some(error));
-            }
-        }
-    }
-    match first {
-        Some(error) if channels.is_empty() => Err(error),
-        _ => Ok(Opened { channels, damaged }),
-    }
+    settings.channels.iter().map(|channel| open(settings, channel)).collect()
 }
 
 /// Opens the channel's ledger, or begins it.
@@ -217,13 +197,6 @@ fn watch_health(health: &Health, channels: &Channels) {
     }
 }
 
-fn report_damaged(health: &Health, damaged: &[(ChannelId, String)]) {
-    for (channel, reason) in damaged {
-        tracing::error!(%channel, reason, "the channel does not start; the others do");
-        health.report(&format!("channel {channel}"), Component::down(reason.clone(), json!({})));
-    }
-}
-
 /// How a channel fares: who leads, how high it stands, who is not heard of.
 fn component(channel: &Channel) -> Component {
     let leadership = channel.leadership().borrow().clone();
@@ -261,6 +234,3 @@ fn say_ready(channel: &Channel, address: &std::net::SocketAddr) {
         "orderer ready"
     );
 }
-
-#[cfg(test)]
-mod tests;

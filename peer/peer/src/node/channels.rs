@@ -19,17 +19,15 @@ pub struct Channels {
     roots: TrustRoots,
     own_roots: Vec<Bytes>,
     joined: RwLock<BTreeMap<ChannelId, Arc<Channel>>>,
-    /// Channels whose ledger could not be opened, and why. What they would say to whom is not known.
-    damaged: BTreeMap<ChannelId, String>,
     /// Held while the roots are gathered and replaced, so that the newest configuration wins.
     trusting: Mutex<()>,
 }
 
 impl Channels {
-    /// Opens every channel in `folder`. A ledger that cannot be used stops its channel alone.
+    /// Opens every channel in `folder`.
     ///
     /// # Errors
-    /// [`NodeFault`] where no ledger can be used: a peer that can serve no channel does not start.
+    /// [`NodeFault`] for a ledger that cannot be used: a peer with a damaged ledger does not start.
     pub fn open(folder: PathBuf, roots: TrustRoots, own_roots: Vec<Bytes>) -> Result<Self, NodeFault> {
         let fault = |cause: std::io::Error| NodeFault::Disk {
             what: "the folder of ledgers",
@@ -37,28 +35,15 @@ impl Channels {
             cause: cause.to_string(),
         };
         fs::create_dir_all(&folder).map_err(fault)?;
-        let (mut joined, mut damaged, mut first) = (BTreeMap::new(), BTreeMap::new(), None);
+        let mut joined = BTreeMap::new();
         for entry in fs::read_dir(&folder).map_err(fault)? {
             let entry = entry.map_err(fault)?;
             let name = entry.file_name().to_string_lossy().into_owned();
             let Ok(name) = ChannelId::new(name) else { continue };
-            match Channel::open(&entry.path()) {
-                Ok(channel) => drop(joined.insert(name, Arc::new(channel))),
-                Err(fault) => {
-                    damaged.insert(name, fault.to_string());
-                    first = first.or(Some(fault));
-                }
-            }
-        }
-        match first {
-            Some(fault) if joined.is_empty() => return Err(fault),
-            _ => {}
-        }
-        for (channel, reason) in &damaged {
-            tracing::error!(%channel, reason, "the channel does not start; the others do");
+            joined.insert(name, Arc::new(Channel::open(&entry.path())?));
         }
         let channels =
-            Self { folder, roots, own_roots, joined: RwLock::new(joined), damaged, trusting: Mutex::new(()) };
+            Self { folder, roots, own_roots, joined: RwLock::new(joined), trusting: Mutex::new(()) };
         channels.trust()?;
         Ok(channels)
     }
@@ -70,13 +55,6 @@ impl Channels {
     pub fn join(&self, genesis: Block) -> Result<Option<Arc<Channel>>, NodeFault> {
         let name = genesis.header.channel.clone();
         let mut joined = self.joined.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(reason) = self.damaged.get(&name) {
-            let cause = format!(
-                "this peer is in channel {name}, whose ledger cannot be used: {reason}; restore it, or move it away and \
-                 start the peer again"
-            );
-            return Err(NodeFault::Genesis { cause });
-        }
         if let Some(channel) = joined.get(&name) {
             let own = channel.ledger().block_hash(protocol::BlockNumber(0)).ok().flatten();
             if own == Some(genesis.header.hash()) {
@@ -93,11 +71,6 @@ impl Channels {
         drop(joined);
         self.trust()?;
         Ok(Some(channel))
-    }
-
-    /// Channels whose ledger could not be opened, and why.
-    pub const fn damaged(&self) -> &BTreeMap<ChannelId, String> {
-        &self.damaged
     }
 
     /// A joined channel.

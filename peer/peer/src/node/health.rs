@@ -8,6 +8,7 @@ use node::{Component, Health};
 use serde_json::{Value, json};
 use validation::Comparison;
 
+use super::channel::Channel;
 use super::channels::Channels;
 
 /// Registers the peer's components.
@@ -34,7 +35,7 @@ pub fn register(
                 (channel.channel().to_string(), facts)
             })
             .collect();
-        of_channels(Value::Object(facts), &channels)
+        of_channels(Value::Object(facts), &channels.all())
     });
 }
 
@@ -57,11 +58,10 @@ fn attested(attested: &[Attested]) -> Vec<Value> {
 }
 
 /// Down as soon as one channel stopped; it says which and why.
-fn of_channels(facts: Value, channels: &Channels) -> Component {
-    let all = channels.all();
-    let stopped = all.iter().filter_map(|channel| Some((channel.channel(), channel.stopped()?)));
-    let damaged = channels.damaged().iter().map(|(name, reason)| (name, &reason[..]));
-    let stopped: Vec<String> =
-        stopped.chain(damaged).map(|(name, reason)| format!("channel {name} stopped: {reason}")).collect();
+fn of_channels(facts: Value, channels: &[Arc<Channel>]) -> Component {
+    let stopped: Vec<String> = channels
+        .iter()
+        .filter_map(|channel| Some(format!("channel {} stopped: {}", channel.channel(), channel.stopped()?)))
+        .collect();
     if stopped.is_empty() { Component::up(facts) } else { Component::down(stopped.join("; "), facts) }
 }

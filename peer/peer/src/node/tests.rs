@@ -246,39 +246,6 @@ async fn a_channel_is_there_for_connections_of_its_own_organisations_alone() {
     assert_eq!(status.code(), Code::NotFound);
 }
 
-#[test]
-fn a_damaged_ledger_stops_its_channel_alone_and_the_last_one_the_start() {
-    let network = Network::new();
-    let mut second = network.config.clone();
-    second.channel = ChannelId::new("trial").unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let (_, root) = tls();
-    let roots = TrustRoots::new(vec![root.clone()]).unwrap();
-    let open = || Channels::open(folder.path().to_owned(), roots.clone(), vec![root.clone()]);
-    let channels = open().unwrap();
-    for config in [&network.config, &second] {
-        channels.join(genesis_block(config, NOW_MS)).unwrap();
-    }
-    drop(channels);
-    let damage =
-        |channel: &str| std::fs::write(folder.path().join(channel).join("CURRENT"), b"nothing").unwrap();
-    damage("trial");
-    let channels = Arc::new(open().expect("one is whole"));
-    assert_eq!(channels.all().len(), 1);
-    assert!(channels.channel(&name()).is_some() && channels.channel(&second.channel).is_none());
-    let health = Health::new("1.0");
-    let own = (protocol::MspId::new("HospitalC").unwrap(), protocol::Poi::from_digest([0; 32]));
-    let attestations = Arc::new(Attestations::new(own, Box::new(|_, _| {})));
-    health::register(&health, ("peer1", "HospitalC"), &channels, &attestations);
-    let component = health.components().remove("channels").expect("a component");
-    assert!(component.reason.starts_with("channel trial stopped: "), "{}", component.reason);
-    let again = channels.join(genesis_block(&second, NOW_MS)).expect_err("it is joined").to_string();
-    assert!(again.contains("channel trial, whose ledger cannot be used"), "{again}");
-    drop((health, channels));
-    damage("reports");
-    assert!(matches!(open(), Err(NodeFault::Ledger { .. })), "a peer without a channel");
-}
-
 #[tokio::test]
 async fn proposals_under_way_are_bounded() {
     let world = World::of("HospitalC");
