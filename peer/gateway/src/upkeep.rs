@@ -244,13 +244,13 @@ impl<N: Node> Upkeep<N> {
 
     async fn fetch(&self, wanted: &WantedReport) -> Result<(), String> {
         let WantedReport { channel, report_id, .. } = wanted;
-        // Who left the channel holds nothing for it.
-        if let Some(ledger) = self.node.ledger(channel) {
-            let origin = origin(&*ledger, report_id).map_err(|error| error.to_string())?;
-            // Nobody gives what was erased.
-            if !is_erased(&*ledger, report_id, &origin).map_err(|fault| fault.to_string())? {
-                self.bring(&*ledger, report_id, origin).await?;
-            }
+        // A channel that has stopped, or was not joined again yet, goes on one day: what it lacks stays noted.
+        let ledger =
+            self.node.ledger(channel).ok_or("the channel is not served now; fetched when it is again")?;
+        let origin = origin(&*ledger, report_id).map_err(|error| error.to_string())?;
+        // Nobody gives what was erased.
+        if !is_erased(&*ledger, report_id, &origin).map_err(|fault| fault.to_string())? {
+            self.bring(&*ledger, report_id, origin).await?;
         }
         let wanted = wanted.clone();
         self.in_custody(move |custody| custody.no_longer_want(&wanted)).await

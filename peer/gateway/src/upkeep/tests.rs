@@ -279,6 +279,20 @@ async fn what_is_wanted_outlives_the_process() {
     assert_eq!(held(&custodian, &examination), Some(true));
 }
 
+/// What a stopped channel wanted was forgotten, and its custodian never held it.
+#[tokio::test]
+async fn what_a_channel_wants_stays_noted_while_the_channel_is_not_served() {
+    let world = World::new();
+    let [owner, custodian, _] = Hospital::all(&world);
+    let (examination, _) = staged(&owner);
+    let report_id = world.commit("HospitalA", upload_call(&examination, "HospitalA", &["HospitalB"]));
+    let stopped = ChannelId::new("stopped").expect("valid");
+    custodian.custody.want(&stopped, &report_id).expect("writable");
+    assert_eq!(custodian.upkeep.round().await, 1, "it is left for later");
+    let wanted = custodian.custody.wanted(None, 9).expect("readable");
+    assert!(wanted.iter().any(|wanted| wanted.channel == stopped), "{wanted:?}");
+}
+
 /// Nobody ever gives a block, everybody takes a key.
 #[derive(Default)]
 struct Stuck {
