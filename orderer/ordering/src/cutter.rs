@@ -1,13 +1,13 @@
 //! When a block is cut, and what goes into it.
 //!
-//! Decides over envelopes that passed the filters, in the order of their arrival. A block is cut when nothing is in
-//! flight in consensus, when the batch is full, or when the oldest envelope has waited for the channel's timeout: one
-//! client waits for no timer, many clients fill blocks (Fabric's three limits, and one rule more). An envelope that stands
-//! alone, an update of the configuration, closes the batch before it and is the next one.
+//! Decides over envelopes that passed the filters, in the order of their arrival. A block is cut when the batch is full,
+//! when the oldest envelope has waited for the channel's timeout, or, where nothing is in flight in consensus, when the
+//! block before it has given it time to fill (Fabric's three limits, and one rule more). An envelope that stands alone, an
+//! update of the configuration, closes the batch before it and is the next one.
 //!
 //! A block costs every node a signature, its check and an fsync, whatever it holds. So a block of several transactions is
-//! a sign of load, and gives the next one time to fill: a few milliseconds a transaction that it held, at most
-//! [`PACE_MS_MAX`]. Where the clients become fewer, so do the milliseconds.
+//! a sign of load, and gives the next one a few milliseconds for each that it held, at most [`PACE_MS_MAX`]; a block of one
+//! gives none. One client that waits for its verdicts waits for no timer, many clients fill blocks.
 //!
 //! It never reorders, drops or repeats an envelope. Time is an argument; whoever holds the cutter wakes it at
 //! [`BlockCutter::deadline_ms`].
@@ -149,6 +149,12 @@ impl<T> BlockCutter<T> {
         let oldest = self.waiting.front()?;
         let timeout_ms = oldest.arrived_ms.saturating_add(u64::from(self.limits.timeout_ms));
         Some(if self.in_flight == 0 { timeout_ms.min(self.last_cut.ends_ms()) } else { timeout_ms })
+    }
+
+    /// The longest wait for a timer that any envelope has, whatever the clock does meanwhile.
+    #[must_use]
+    pub fn wait_ms_max(&self) -> u64 {
+        if self.in_flight == 0 { PACE_MS_MAX } else { u64::from(self.limits.timeout_ms) }
     }
 
     /// How many envelopes wait.
