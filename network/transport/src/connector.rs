@@ -18,6 +18,7 @@ use crate::dial::{CONNECT_TIMEOUT, dial};
 use crate::error::TransportError;
 use crate::gate::ConnectionGate;
 use crate::identity::TlsIdentity;
+use crate::peer_certificate::PeerCertificate;
 use crate::roots::TrustRoots;
 use crate::watched::WatchedStream;
 
@@ -54,10 +55,15 @@ impl TlsClient {
     }
 
     /// The same client with other roots: those of the one organisation whose node is to be dialled, so that no other
-    /// organisation's certificate is taken for it, whatever host name it carries.
+    /// organisation's certificate is taken for it, whatever host name it carries. Besides whom this client refuses it refuses
+    /// whom `judge` refuses, as long as a connection lives; a recheck of the gate asks both.
     #[must_use]
-    pub fn believing(&self, roots: &TrustRoots) -> Self {
-        Self::gated(&self.identity, roots, &self.gate)
+    pub fn narrowed(
+        &self,
+        roots: &TrustRoots,
+        judge: impl Fn(&PeerCertificate) -> Result<(), String> + Send + Sync + 'static,
+    ) -> Self {
+        Self::gated(&self.identity, roots, &self.gate.narrowed(judge))
     }
 
     /// Makes a channel that connects at its first call, and again after a loss. A call that finds no connection fails with

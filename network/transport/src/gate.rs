@@ -27,6 +27,17 @@ impl ConnectionGate {
         Self { judge: Arc::new(judge), changes: Arc::new(watch::Sender::new(0)) }
     }
 
+    /// A gate that refuses besides whom `judge` refuses. A recheck of either asks both.
+    #[must_use]
+    pub fn narrowed(
+        &self,
+        judge: impl Fn(&PeerCertificate) -> Result<(), String> + Send + Sync + 'static,
+    ) -> Self {
+        let wider = Arc::clone(&self.judge);
+        let both = move |certificate: &PeerCertificate| wider(certificate).and_then(|()| judge(certificate));
+        Self { judge: Arc::new(both), changes: Arc::clone(&self.changes) }
+    }
+
     /// Has every live connection judged again at once; those that are refused are closed, with the streams on them. Call it
     /// when what the closure knows has changed.
     pub fn recheck(&self) {

@@ -32,6 +32,7 @@ use transport::{Channel, Code, Status, TlsClient};
 
 use attesting::Avoided;
 use broadcast_stream::{BroadcastStream, SHARED_BYTES_MAX};
+pub use trust::NodeGuard;
 use trust::{OrganizationClients, Trusted};
 
 use crate::service::{
@@ -60,7 +61,7 @@ struct Shared {
     avoided: Avoided,
 }
 
-/// An endpoint together with the organisation and its TLS roots under which it is believed.
+/// An endpoint together with the channel, and the organisation and its TLS roots, under which it is believed.
 type Node = (Trusted, Endpoint);
 
 #[derive(Clone)]
@@ -105,10 +106,11 @@ impl std::fmt::Debug for Dialer {
 }
 
 impl Dialer {
-    /// Takes who dials and whom it believes. Channels to nodes need a tokio runtime when they are first asked for.
+    /// Takes who dials, and who is refused on which channel. Channels to nodes need a tokio runtime when they are first asked
+    /// for.
     #[must_use]
-    pub fn new(client: TlsClient) -> Self {
-        let (clients, lines) = (OrganizationClients::new(client), Mutex::new(BTreeMap::new()));
+    pub fn new(client: TlsClient, guard: NodeGuard) -> Self {
+        let (clients, lines) = (OrganizationClients::new(client, guard), Mutex::new(BTreeMap::new()));
         Self(Arc::new(Shared { clients, lines, turn: AtomicUsize::new(0), avoided: Avoided::default() }))
     }
 

@@ -24,7 +24,7 @@ mod upkeep;
 
 pub use attestations::{AttestationService, Attestations, Attested, Stop};
 pub use custody::{CUSTODY_FAMILIES, Custody, CustodyError, CustodyService, OwedDeposit};
-pub use dialer::Dialer;
+pub use dialer::{Dialer, NodeGuard};
 pub use examine::{ExamineError, Examiner, UploadProposal};
 pub use exchange::{ExchangeService, FetchError, FetchLimits, Fetcher, HolderAnswer, ServeLimits, WantedDag};
 pub use images::{

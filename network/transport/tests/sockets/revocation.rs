@@ -89,7 +89,8 @@ async fn a_dialler_leaves_a_server_whose_key_is_revoked() {
     let running = Running::start(world::server(&node, &ca.roots()).0).await;
     let revoked = Revoked::default();
     let gate = revoked.gate();
-    let client = TlsClient::gated(&ca.identity(&["client"]), &ca.roots(), &gate).believing(&ca.roots());
+    let outer = TlsClient::gated(&ca.identity(&["client"]), &ca.roots(), &gate);
+    let client = outer.narrowed(&ca.roots(), |_| Ok(()));
     let channel = client.connect(&running.endpoint);
     let service = ConsensusClient::new(channel.clone());
     within(service.call(world::question())).await.unwrap();

@@ -1,7 +1,7 @@
 //! The dialler over real TLS on the loopback: peers and orderers that live, that are dead, that are not believed.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,17 +11,18 @@ use futures_util::future::join_all;
 use issuing::{CaProfile, CertificateAuthority, SigningKeyPair, Subject, SubjectAltName, TlsProfile};
 use msp::SigningIdentity;
 use protocol::fabric::{self, BroadcastResponse, Envelope, ProposalResponse, SignedProposal};
-use protocol::{ChannelConfig, Endpoint};
+use protocol::{ChannelConfig, ChannelId, Endpoint};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use transport::services::broadcast::{AtomicBroadcast, AtomicBroadcastServer};
 use transport::services::endorser::{Endorser, EndorserServer};
 use transport::{
-    Request, Response, ResponseStream, Server, Status, Streaming, TlsClient, TlsIdentity, TrustRoots,
+    ConnectionGate, Request, Response, ResponseStream, Server, Status, Streaming, TlsClient, TlsIdentity,
+    TrustRoots,
 };
 
-use super::Dialer;
+use super::{Dialer, NodeGuard};
 use crate::service::tests::fixture::{NOW_MS, msp_id};
 use crate::service::tests::world::{Call, Does, World, perform, within};
 use crate::service::{EndorseAsk, Endorsers as _};
@@ -59,7 +60,7 @@ impl Authority {
     }
 
     fn dialer(&self) -> Dialer {
-        Dialer::new(self.client())
+        Dialer::new(self.client(), NodeGuard::new(|_, _| Ok(())))
     }
 
     /// A node of hospital B that lives until the sender is dropped.
@@ -226,6 +227,35 @@ async fn a_dead_peer_is_passed_over_and_then_asked_last() {
     assert!(!dialer.is_suspect(&bundle, &msp_id("HospitalB")));
     dialer.note(&bundle, &msp_id("HospitalB"), &living, false);
     assert!(dialer.is_suspect(&bundle, &msp_id("HospitalB")));
+}
+
+/// A key that one channel revoked was dialled for it, where another channel still admitted the key.
+#[tokio::test]
+async fn a_node_that_a_channel_revoked_is_dialled_for_other_channels_only() {
+    let (world, tls) = (World::new(), Authority::new());
+    let (peer, _stop) = tls.node(TestNode::of(&world, "HospitalB", Does::Endorse)).await;
+    let reports = bundle(&world, &tls, std::slice::from_ref(&peer), &[]);
+    let mut config = reports.config().clone();
+    config.channel = ChannelId::new("trial").unwrap();
+    let trial = ConfigBundle::new(config).expect("a valid configuration");
+    let is_revoked = Arc::new(AtomicBool::new(false));
+    let (gate, known) = (ConnectionGate::default(), Arc::clone(&is_revoked));
+    let client = TlsClient::gated(&identity(&tls.hospital), &tls.roots(), &gate);
+    let guard = NodeGuard::new(move |channel, _| match channel.as_str() {
+        "reports" if known.load(Ordering::SeqCst) => Err("revoked".to_owned()),
+        _ => Ok(()),
+    });
+    let dialer = Dialer::new(client, guard);
+    for bundle in [&reports, &trial] {
+        within(dialer.endorse_at(bundle, &ask(&world, 1))).await.expect("believed on both");
+    }
+    is_revoked.store(true, Ordering::SeqCst);
+    gate.recheck();
+    // The connection that was open is of no use any more, nor is a new one to be had.
+    for _ in 0..3 {
+        within(dialer.endorse_at(&reports, &ask(&world, 1))).await.expect_err("revoked there");
+        within(dialer.endorse_at(&trial, &ask(&world, 1))).await.expect("believed here");
+    }
 }
 
 #[tokio::test]

@@ -101,12 +101,27 @@ impl Channels {
     /// The reason, which the other side may read.
     pub fn admits(&self, certificate: &PeerCertificate) -> Result<(), String> {
         let channels = self.joined.read().unwrap_or_else(PoisonError::into_inner);
-        let listed = channels.iter().find(|(_, channel)| channel.revocations().lists(&certificate.spki));
-        let Some((name, _)) = listed else { return Ok(()) };
+        let lists = |channel: &Arc<Channel>| channel.revocations().lists(&certificate.spki);
+        if !channels.values().any(lists) {
+            return Ok(());
+        }
         if channels.values().any(|channel| channel.standing(certificate) == Standing::Member) {
             return Ok(());
         }
-        Err(format!("this TLS key is revoked on channel {name}, and no channel of this peer admits it"))
+        Err("this TLS key is revoked, and no channel of this peer admits it".to_owned())
+    }
+
+    /// Whether a node with that TLS key may be told what concerns a channel. One that is not joined yet revoked nobody.
+    ///
+    /// # Errors
+    /// The reason, for the log.
+    pub fn believes(&self, name: &ChannelId, certificate: &PeerCertificate) -> Result<(), String> {
+        match self.channel(name).map(|channel| channel.standing(certificate)) {
+            Some(Standing::Revoked(msp_id)) => Err(format!(
+                "its TLS key belongs to an identity of {msp_id} that is revoked on channel {name}"
+            )),
+            Some(Standing::Member | Standing::Stranger) | None => Ok(()),
+        }
     }
 
     fn path_of(&self, name: &ChannelId) -> PathBuf {

@@ -234,7 +234,7 @@ impl Endorser {
         check_fresh(proposal, now_ms()).map_err(|error| status_of_rejection(&error))?;
         let payload = system::answer(
             &call,
-            &Asking { creator: &creator, caller },
+            &Asking { channel: &proposal.channel, creator: &creator, caller },
             &self.channels,
             self.joined.as_ref(),
         )?;

@@ -8,8 +8,8 @@ use asset_transfer::AssetTransfer;
 use gateway::ports::ChannelLedger as _;
 use gateway::{
     AttestationService, Attestations, CUSTODY_FAMILIES, Custody, CustodyService, Dialer, Examiner,
-    ExchangeService, FetchLimits, Fetcher, GatewayService, ImageWorkers, RemotePeers, ReportLimits,
-    ReportParts, ReportService, ServeLimits, Stop, Upkeep, WorkerCommand, WorkerLimits,
+    ExchangeService, FetchLimits, Fetcher, GatewayService, ImageWorkers, NodeGuard, RemotePeers,
+    ReportLimits, ReportParts, ReportService, ServeLimits, Stop, Upkeep, WorkerCommand, WorkerLimits,
 };
 use host::{ChaincodeHost, HostLimits};
 use identities::Identities;
@@ -130,7 +130,8 @@ impl Parts {
         let channels = Channels::open(ledgers, settings.roots.clone(), settings.own_roots.clone())?;
         let channels = Arc::new(channels);
         let gate = revocation_gate(channels.clone());
-        let dialer = Dialer::new(TlsClient::gated(&settings.tls, &settings.roots, &gate));
+        let client = TlsClient::gated(&settings.tls, &settings.roots, &gate);
+        let dialer = Dialer::new(client, node_guard(channels.clone()));
         let peers = Arc::new(RemotePeers::new(dialer.clone()));
         let fetcher = Arc::new(Fetcher::new(sealed.clone(), peers.clone(), FetchLimits::default()));
         metrics::ask(metrics, &channels, &images);
@@ -223,6 +224,11 @@ impl Parts {
 }
 
 /// Refuses the TLS keys that are revoked on a channel here and admitted by none.
+/// No channel's proposals and keys go to a node whose TLS key that channel revoked, though another one admits it.
+fn node_guard(channels: Arc<Channels>) -> NodeGuard {
+    NodeGuard::new(move |channel, certificate| channels.believes(channel, certificate))
+}
+
 fn revocation_gate(channels: Arc<Channels>) -> ConnectionGate {
     ConnectionGate::new(move |certificate| channels.admits(certificate))
 }

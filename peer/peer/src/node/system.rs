@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use endorsing::ParsedProposal;
-use gateway::ports::ChannelLedger as _;
+use gateway::ports::{ChannelLedger as _, not_joined};
 use msp::VerifiedIdentity;
 use protocol::{Block, BlockNumber, ChannelId, Role};
 use serde_json::json;
@@ -61,8 +61,10 @@ impl SystemCall {
 /// What follows the join of a channel.
 pub type Joined = dyn Fn(Arc<Channel>) -> Result<(), Status> + Send + Sync;
 
-/// Who calls, and over which connection.
+/// Who calls, on which channel, and over which connection.
 pub struct Asking<'a> {
+    /// The channel of the proposal's header; what it asks about stands in its arguments.
+    pub channel: &'a ChannelId,
     /// Who signed.
     pub creator: &'a VerifiedIdentity,
     /// The connection's certificate; `None` within the process.
@@ -144,6 +146,10 @@ fn join(
 /// A channel that does its work and on which the caller is registered.
 fn find(channels: &Channels, name: &str, asking: &Asking<'_>) -> Result<Arc<Channel>, Status> {
     let id = ChannelId::new(name).map_err(|error| Status::invalid_argument(error.to_string()))?;
+    // Within the process the gateway has asked whether the caller is admitted to the header's channel, and to no other.
+    if asking.caller.is_none() && id != *asking.channel {
+        return Err(not_joined(&id));
+    }
     let channel = channels.admit(&id, asking.caller)?;
     registered(&channel, &channel.bundle(), asking.creator)?;
     serving(&channel)?;

@@ -12,7 +12,8 @@ use endorsing::{ProposalDraft, TransientMap, sign_proposal};
 use futures_util::future::BoxFuture;
 use gateway::ports::Node as _;
 use gateway::{
-    Attestations, Dialer, Examiner, FetchLimits, Fetcher, ImageError, ImageReader, ReadImage, RemotePeers,
+    Attestations, Dialer, Examiner, FetchLimits, Fetcher, ImageError, ImageReader, NodeGuard, ReadImage,
+    RemotePeers,
 };
 use host::{ChaincodeHost, HostLimits};
 use imaging::DecodeLimits;
@@ -58,6 +59,8 @@ impl ImageReader for NoImages {
 /// A proposal as a user of a hospital may sign it.
 #[derive(Clone, Copy)]
 struct Call<'a> {
+    /// The channel of the proposal's header.
+    channel: &'a str,
     creator: (&'a str, &'a str),
     chaincode: &'a str,
     args: &'a [&'a str],
@@ -67,8 +70,8 @@ struct Call<'a> {
 
 impl Default for Call<'_> {
     fn default() -> Self {
-        let (creator, chaincode) = (("HospitalC", "user"), "reports");
-        Self { creator, chaincode, args: &["ListReports"], transient: &[], age_ms: 0 }
+        let (channel, creator, chaincode) = ("reports", ("HospitalC", "user"), "reports");
+        Self { channel, creator, chaincode, args: &["ListReports"], transient: &[], age_ms: 0 }
     }
 }
 
@@ -103,7 +106,10 @@ impl World {
         let options = StoreOptions::new("sealed reports", 1);
         let store = Store::open(&folder.path().join("sealed"), &SEALED_FAMILIES, options).unwrap();
         let sealed = SealedStore::new(store);
-        let peers = Arc::new(RemotePeers::new(Dialer::new(TlsClient::new(&identity, &roots))));
+        let peers = Arc::new(RemotePeers::new(Dialer::new(
+            TlsClient::new(&identity, &roots),
+            NodeGuard::new(|_, _| Ok(())),
+        )));
         let fetcher = Arc::new(Fetcher::new(sealed.clone(), peers, FetchLimits::default()));
         let signer: Arc<SigningIdentity> = Arc::new(network.orgs[own].issue("peer1", "peer"));
         let endorser = Arc::new(Endorser {
@@ -132,7 +138,7 @@ impl World {
         let transient: BTreeMap<String, Vec<u8>> =
             call.transient.iter().map(|(name, value)| ((*name).to_owned(), value.to_vec())).collect();
         let draft = ProposalDraft {
-            channel: name(),
+            channel: ChannelId::new(call.channel).unwrap(),
             chaincode: ChaincodeName::new(call.chaincode).unwrap(),
             args: call.args.iter().map(|arg| Bytes::copy_from_slice(arg.as_bytes())).collect(),
             transient: TransientMap::new(transient),
@@ -219,6 +225,20 @@ async fn system_calls_are_fresh_and_those_on_a_channel_are_for_its_registered_id
         };
         assert_eq!(found, *code, "{creator:?} {args:?}: {text}");
         assert!(text.contains(words), "{creator:?} {args:?}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn what_came_by_the_gateway_is_told_of_the_headers_channel_alone() {
+    let world = World::of("HospitalC");
+    let ask = |channel: &'static str, args: &'static [&'static str]| {
+        let signed = world.signed(&Call { channel, chaincode: "qscc", args, ..Call::default() });
+        world.node.endorser.process(signed, None)
+    };
+    ask("reports", &["GetChainInfo", "reports"]).await.expect("the header's channel");
+    for args in [&["GetChainInfo", "reports"][..], &["GetBlockByNumber", "reports", "0"]] {
+        let status = ask("trial", args).await.expect_err("the gateway asked about another channel");
+        assert_eq!(status.message(), gateway::ports::not_joined(&name()).message(), "{args:?}");
     }
 }
 
