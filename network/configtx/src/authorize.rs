@@ -53,7 +53,7 @@ pub(crate) fn authorize(
         let (capability, release) = (capability.to_owned(), check::release_of(capability));
         return Err(UpdateRejection::Capability { capability, release });
     }
-    let bundle = ConfigBundle::new(after).map_err(UpdateRejection::Config)?;
+    let bundle = ConfigBundle::proposed(after).map_err(UpdateRejection::Config)?;
     let mut problems = Problems::default();
     check::registered(&registered, bundle.msps(), &mut problems);
     problems.into_result().map_err(UpdateRejection::Config)?;

@@ -42,11 +42,27 @@ impl ConfigBundle {
     /// # Errors
     /// [`ConfigError`] with every broken rule, its place and the value found there.
     pub fn new(config: ChannelConfig) -> Result<Self, ConfigError> {
+        Self::checked(config, |_, _, _| {})
+    }
+
+    /// As [`ConfigBundle::new`], with the rules for a configuration that is being made: one that is in force already and
+    /// breaks them is gone on with, since no node of its channel could start otherwise, nor repair it.
+    ///
+    /// # Errors
+    /// As [`ConfigBundle::new`], and for an upload policy that the checkers cannot meet.
+    pub fn proposed(config: ChannelConfig) -> Result<Self, ConfigError> {
+        Self::checked(config, check::uploads)
+    }
+
+    fn checked(
+        config: ChannelConfig,
+        besides: impl FnOnce(&ChannelConfig, &Policies, &mut Problems),
+    ) -> Result<Self, ConfigError> {
         let mut problems = Problems::default();
         check::form(&config, &mut problems);
         let msps = check::organizations(&config, &mut problems);
         let policies = Policies::compile(&config, &mut problems);
-        check::uploads(&config, &policies, &mut problems);
+        besides(&config, &policies, &mut problems);
         let identity_policies = system::policies(&config, &mut problems);
         let consenters = match &msps {
             Some(msps) => {

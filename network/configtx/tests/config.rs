@@ -154,10 +154,25 @@ fn every_broken_rule_is_named_with_its_place() {
     for (number, (change, path, rule)) in rows.into_iter().enumerate() {
         let mut config = network.config.clone();
         change(&mut config);
-        let error = ConfigBundle::new(config).expect_err("the rule is broken");
+        let error = ConfigBundle::proposed(config).expect_err("the rule is broken");
         let found = error.problems.iter().any(|p| p.path.starts_with(path) && p.rule.contains(rule));
         assert!(found, "row {number}: {path}: {rule}\n{error}");
     }
+}
+
+/// A rule that came later must not keep the nodes of a channel that breaks it from starting.
+#[test]
+fn a_configuration_in_force_is_gone_on_with_whatever_its_checkers_can_meet() {
+    let mut config = Network::new().config;
+    let rules = reports(&mut config);
+    rules.checkers.organizations.truncate(2);
+    rules.checkers.required = 2;
+    config.chaincodes.iter_mut().for_each(|definition| {
+        definition.endorsement_policy = "AND('HospitalA.peer','HospitalB.peer','HospitalC.peer')".into();
+    });
+    assert!(ConfigBundle::new(config.clone()).is_ok(), "in force");
+    let error = ConfigBundle::proposed(config).expect_err("not made anew").to_string();
+    assert!(error.contains("the checkers cannot satisfy"), "{error}");
 }
 
 #[test]

@@ -39,7 +39,7 @@ pub fn channel_config(
     if reading.gathering.incomplete {
         return Err(reading.gathering.into_problems(Vec::new()));
     }
-    match ConfigBundle::new(config) {
+    match ConfigBundle::proposed(config) {
         Ok(bundle) => {
             let problems = reading.gathering.into_problems(Vec::new());
             if problems.is_empty() { Ok(bundle.config().clone()) } else { Err(problems) }

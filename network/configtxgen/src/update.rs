@@ -24,7 +24,7 @@ use crate::output;
 /// Rejected where the file holds no configuration that this release can use.
 pub fn original(path: &Path) -> Result<ConfigBundle, Failure> {
     let config = config_of_block(&output::read(path)?).map_err(|error| Failure::rejected(path, &error))?;
-    ConfigBundle::new(config).map_err(|error| Failure::rejected(path, &error))
+    ConfigBundle::proposed(config).map_err(|error| Failure::rejected(path, &error))
 }
 
 /// The update that leads from a configuration to another.

@@ -11,8 +11,9 @@ pub enum WalRecovery {
     /// last block claims more bytes than the file has (a flipped bit of its length), the engine takes it for torn and drops it
     /// with all that follows, synced writes included. A torn write cannot do that, a bad disk can. All families go back
     /// together, so the store is whole, but older. A peer's ledger is delivered its blocks again. An orderer may have
-    /// acknowledged the entries or the vote that are gone: while other consenters of a majority have them nothing is lost,
-    /// and the leader sends them again; the node itself cannot know. A mark outside the log would tell, at the price of a
+    /// acknowledged the entries that are gone: while other consenters of a majority have them nothing is lost, and the leader
+    /// sends them again. A vote that is gone nobody sends again, and the node may vote twice in a term. A peer's custody may
+    /// lose a data key, or the record to whom a key was released. The node itself cannot know. A mark outside the log would tell, at the price of a
     /// second fsync for every write.
     #[default]
     TornTail,

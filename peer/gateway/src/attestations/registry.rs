@@ -69,10 +69,11 @@ impl Known {
 
     /// Takes one that cannot be compared yet.
     fn expect(&mut self, attested: Attested) {
-        if self.ahead.as_ref().is_none_or(|ahead| attested.number < ahead.number) {
+        // Of one block its latest word counts: its ledger may have been made anew.
+        if self.ahead.as_ref().is_none_or(|ahead| attested.number <= ahead.number) {
             self.ahead = Some(attested.clone());
         }
-        if self.highest.as_ref().is_none_or(|highest| highest.number < attested.number) {
+        if self.highest.as_ref().is_none_or(|highest| highest.number <= attested.number) {
             self.highest = Some(attested);
         }
     }

@@ -208,7 +208,7 @@ fn register_and_revoke(
         peer.committed(channel, first).await
     })?;
     disturbed.acknowledged.push(first.tx_id);
-    let forced = guest.run(|peer, channel| peer.endorse(channel, &last))?;
+    let forced = endorsed_soon(&guest, &last)?;
     identity(&admin, &["revoke", &poi])?;
     let from_block = channel_height(network, hospital)?.height;
     let Err(refused) = guest.run(|peer, channel| peer.endorse(channel, &late)) else {

@@ -45,8 +45,8 @@ impl Scale {
 }
 
 /// Half a kilobyte a transaction, an eighth of its envelope: whoever keeps envelopes or read-write sets of what has passed is
-/// far above it. Below it lie bounded things that are still being filled after 50,000 transactions: caches, memtables, and
-/// what the allocator keeps. Measured: 180 of a peer, 290 of an orderer.
+/// far above it. What is smaller, such as one id a transaction, it does not show: caches, memtables and
+/// the allocator's own are still growing after 50,000 transactions. Measured: 180 of a peer, 290 of an orderer.
 const GROWTH_KB_MAX: f64 = 500.0;
 
 #[test]
@@ -104,11 +104,18 @@ fn verify(network: &mut Network, work: &Work, disturbed: &Disturbed) -> Result<u
     Ok(first.map_or(0, |hashes| hashes.len()))
 }
 
-/// Growth of each node in the second half of its last life.
+/// Growth of each node in the second half of its last life. Those that were killed late have little to show.
 fn leaks_nothing(work: &Work, scale: Scale) -> Result<()> {
     for node in Node::all() {
         let name = node.to_string();
-        let growth = work.memory.growth(&name)?;
+        let growth = match (work.memory.growth(&name), scale.growth_kb_max) {
+            (Ok(growth), _) => growth,
+            (Err(error), Some(_)) if node.is_spared_at_last() => return Err(error),
+            (Err(error), _) => {
+                println!("memory of {name}: {error:#}");
+                continue;
+            }
+        };
         println!("memory of {name}: {growth}");
         if let (Some(most), true) = (scale.growth_kb_max, node.is_spared_at_last()) {
             ensure!(
