@@ -143,6 +143,19 @@ fn who_runs_ahead_is_compared_at_the_lowest_block_that_it_named() {
     }
 }
 
+/// A ledger that was made anew says another hash of the same block.
+#[test]
+fn of_one_block_ahead_the_last_word_counts() {
+    let (scene, later) = (Scene::new(), Scene::new());
+    later.world.ledger.grow(1);
+    assert_eq!(scene.say("HospitalB", 5, false), Ahead);
+    let truth = scene.signed(("HospitalB", "peer0"), &later.attestation(5, true));
+    assert_eq!(scene.take(&truth).expect("a peer's word"), Ahead);
+    scene.world.ledger.grow(1);
+    scene.attestations.review(&*scene.world.ledger).unwrap();
+    assert_eq!(scene.shown()[0].2, Agrees);
+}
+
 #[test]
 fn the_word_of_a_peer_that_was_revoked_or_left_counts_no_more() {
     type Silence = fn(&Scene);
