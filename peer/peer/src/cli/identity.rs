@@ -237,6 +237,11 @@ async fn revoke(arguments: WhoseArguments) -> Result<Done, Failure> {
     let certificate = arguments.cert.as_deref().map(identity_files::certificate).transpose();
     let certificate = certificate.map_err(Failure::Fault)?;
     let (session, channel, msp_id, poi) = whose(&arguments).await?;
+    // A registered key needs no certificate, and an authority that was replaced since would not vouch for it.
+    let certificate = match session.connection.identity(&channel, &msp_id, &poi).await {
+        Ok(_) => None,
+        Err(_) => certificate,
+    };
     let (record, submitted) =
         session.connection.revoke_identity(&channel, &msp_id, &poi, certificate).await?;
     Ok(identity_text::changed("revoked", &record, &submitted))
