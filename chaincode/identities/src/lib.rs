@@ -58,8 +58,8 @@ impl Chaincode for Identities {
             }
             (function, args) => Err(ChaincodeError::malformed(format!(
                 "no function {function:?} with {} arguments; the chaincode has RegisterIdentity(claim), \
-                 RenewIdentity(claim), RevokeIdentity(MSP id, PoI, certificate), ReadIdentity(MSP id, PoI), ListIdentities(MSP id), \
-                 ListIdentities(MSP id, after PoI)",
+                 RenewIdentity(claim), RevokeIdentity(MSP id, PoI), RevokeIdentity(MSP id, PoI, certificate), \
+                 ReadIdentity(MSP id, PoI), ListIdentities(MSP id), ListIdentities(MSP id, after PoI)",
                 args.len()
             ))),
         }

@@ -13,8 +13,8 @@ pub enum WalRecovery {
     /// together, so the store is whole, but older. A peer's ledger is delivered its blocks again. An orderer may have
     /// acknowledged the entries that are gone: while other consenters of a majority have them nothing is lost, and the leader
     /// sends them again. A vote that is gone nobody sends again, and the node may vote twice in a term. A peer's custody may
-    /// lose a data key, or the record to whom a key was released. The node itself cannot know. A mark outside the log would tell, at the price of a
-    /// second fsync for every write.
+    /// lose a data key, or the record to whom a key was released. The node itself cannot know. A mark outside the log would
+    /// tell, at the price of a second fsync for every write.
     #[default]
     TornTail,
     /// Keep everything before the first damage and drop the rest, acknowledged writes included. Only for a node that an

@@ -223,12 +223,12 @@ impl Parts {
     }
 }
 
-/// Refuses the TLS keys that are revoked on a channel here and admitted by none.
 /// No channel's proposals and keys go to a node whose TLS key that channel revoked, though another one admits it.
 fn node_guard(channels: Arc<Channels>) -> NodeGuard {
     NodeGuard::new(move |channel, certificate| channels.believes(channel, certificate))
 }
 
+/// Refuses the TLS keys that are revoked on a channel here and admitted by none.
 fn revocation_gate(channels: Arc<Channels>) -> ConnectionGate {
     ConnectionGate::new(move |certificate| channels.admits(certificate))
 }
