@@ -18,13 +18,13 @@ use crate::failure::Failure;
 use crate::inspection;
 use crate::output;
 
-/// The configuration in a block that was fetched from a node.
+/// The configuration in a block that was fetched from a node. It is in force, and what is wrong with it is to be repaired.
 ///
 /// # Errors
 /// Rejected where the file holds no configuration that this release can use.
 pub fn original(path: &Path) -> Result<ConfigBundle, Failure> {
     let config = config_of_block(&output::read(path)?).map_err(|error| Failure::rejected(path, &error))?;
-    ConfigBundle::proposed(config).map_err(|error| Failure::rejected(path, &error))
+    ConfigBundle::new(config).map_err(|error| Failure::rejected(path, &error))
 }
 
 /// The update that leads from a configuration to another.

@@ -7,7 +7,7 @@ mod fixture;
 use std::collections::BTreeSet;
 use std::fs;
 
-use configtx::{ConfigBundle, config_of_block};
+use configtx::{ConfigBundle, config_of_block, genesis_block};
 use fixture::{Place, SAMPLE, stderr, stdout, write};
 use protocol::{Block, ChannelConfig, Role};
 use serde_json::Value;
@@ -239,6 +239,24 @@ fn what_is_no_block_is_refused() {
         assert_eq!(output.status.code(), Some(code), "{file}");
         assert!(stderr(&output).contains(expected), "{}", stderr(&output));
     }
+}
+
+/// The tool refused the very configuration that its user was about to repair.
+#[test]
+fn a_configuration_in_force_whose_checkers_cannot_meet_their_policy_is_repaired_by_an_update() {
+    let place = Place::new(SAMPLE);
+    assert!(place.make(&[]).status.success());
+    let mut config = config_of(&place, "reports.block");
+    config.reports.as_mut().unwrap().checkers.organizations.truncate(2);
+    let definition = config.chaincodes.iter_mut().find(|definition| definition.name.as_str() == "reports");
+    definition.unwrap().endorsement_policy =
+        "AND('HospitalAMSP.peer','HospitalBMSP.peer','HospitalCMSP.peer')".to_owned();
+    assert!(ConfigBundle::proposed(config.clone()).is_err(), "it is not made anew");
+    fs::write(place.path("in-force.block"), genesis_block(&config, 1_800_000_000_000).to_bytes()).unwrap();
+    let repair = ["--original", "in-force.block", "--updated", "consortium.yaml", "--channel-id", "reports"];
+    let made = place.run(&[&["--compute-update", "--output", "update.pb"][..], &repair].concat());
+    assert!(made.status.success(), "{}", stderr(&made));
+    assert!(stdout(&made).contains("/Channel/Application/Reports/Checkers"), "{}", stdout(&made));
 }
 
 #[test]
