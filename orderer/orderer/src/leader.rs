@@ -155,10 +155,7 @@ impl Leader {
     }
 
     fn wait(&self) -> Option<Duration> {
-        let deadline_ms = self.cutter.deadline_ms()?;
-        let wait_ms = deadline_ms.saturating_sub(self.clocks.now_ms());
-        // The timer must not last as long as a clock was set back: the cutter is asked again by then.
-        Some(Duration::from_millis(wait_ms.min(self.cutter.wait_ms_max())))
+        self.cutter.wait_ms(self.clocks.now_ms()).map(Duration::from_millis)
     }
 
     fn submitted(&mut self, submission: Submission) {

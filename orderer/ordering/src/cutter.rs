@@ -9,8 +9,8 @@
 //! a sign of load, and gives the next one a few milliseconds for each that it held, at most [`PACE_MS_MAX`]; a block of one
 //! gives none. One client that waits for its verdicts waits for no timer, many clients fill blocks.
 //!
-//! It never reorders, drops or repeats an envelope. Time is an argument; whoever holds the cutter wakes it at
-//! [`BlockCutter::deadline_ms`].
+//! It never reorders, drops or repeats an envelope. Time is an argument; whoever holds the cutter wakes it after
+//! [`BlockCutter::wait_ms`].
 
 use std::collections::VecDeque;
 
@@ -140,9 +140,8 @@ impl<T> BlockCutter<T> {
         self.limits = limits;
     }
 
-    /// When [`BlockCutter::tick`] is due; `None` while no envelope waits for a timer.
-    #[must_use]
-    pub fn deadline_ms(&self) -> Option<u64> {
+    /// When [`BlockCutter::tick`] is due, by the clock of the arrivals.
+    fn deadline_ms(&self) -> Option<u64> {
         if self.in_flight >= self.in_flight_max {
             return None;
         }
@@ -151,10 +150,12 @@ impl<T> BlockCutter<T> {
         Some(if self.in_flight == 0 { timeout_ms.min(self.last_cut.ends_ms()) } else { timeout_ms })
     }
 
-    /// The longest wait for a timer that any envelope has, whatever the clock does meanwhile.
+    /// How long until [`BlockCutter::tick`] is due; `None` while no envelope waits for a timer. No longer than any timer
+    /// lasts: a clock that was set back does not prolong the wait by its step.
     #[must_use]
-    pub fn wait_ms_max(&self) -> u64 {
-        if self.in_flight == 0 { PACE_MS_MAX } else { u64::from(self.limits.timeout_ms) }
+    pub fn wait_ms(&self, now_ms: u64) -> Option<u64> {
+        let longest = if self.in_flight == 0 { PACE_MS_MAX } else { u64::from(self.limits.timeout_ms) };
+        Some(self.deadline_ms()?.saturating_sub(now_ms).min(longest))
     }
 
     /// How many envelopes wait.

@@ -169,6 +169,30 @@ fn the_time_to_fill_is_bounded() {
 }
 
 #[test]
+fn no_wait_is_longer_than_its_timer_whatever_the_clock_does() {
+    let mut filling = BlockCutter::new(limits(), 1);
+    for (number, now_ms) in [(1, 9_999), (2, 10_000), (3, 10_000)] {
+        filling.push(number, 1, now_ms);
+    }
+    assert_eq!(filling.completed(10_000).len(), 1, "two transactions, and two milliseconds for the next");
+    assert!(filling.completed(10_000).is_empty());
+    filling.push(4, 1, 10_001);
+    let mut in_flight = BlockCutter::new(limits(), 2);
+    in_flight.push(1, 1, 9_999);
+    in_flight.push(2, 1, 10_000);
+    let rows = [
+        ("a block's time to fill", &filling, 10_001, 1),
+        ("it is over", &filling, 10_005, 0),
+        ("the clock was set back", &filling, 0, PACE_MS_MAX),
+        ("the timeout of the oldest", &in_flight, 10_003, 197),
+        ("the clock was set back", &in_flight, 0, 200),
+    ];
+    for (name, cutter, now_ms, wait_ms) in rows {
+        assert_eq!(cutter.wait_ms(now_ms), Some(wait_ms), "{name}: at {now_ms}");
+    }
+}
+
+#[test]
 fn dropped_envelopes_come_again_before_all_others() {
     let mut cutter = BlockCutter::new(limits(), 1);
     assert_eq!(cutter.push(1, 1, 0).len(), 1);
