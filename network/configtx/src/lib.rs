@@ -23,6 +23,7 @@ mod pending;
 mod policies;
 mod problem;
 mod rejection;
+mod remembered;
 mod system;
 mod tls_members;
 mod tree;
