@@ -23,7 +23,7 @@ use transport::services::broadcast::AtomicBroadcast;
 use transport::{PeerCertificate, Request, Response, Streaming};
 
 use crate::channel::{Answer, Channel};
-use crate::channels::Channels;
+use crate::channels::{Channels, caller_of};
 use crate::metrics::{OrdererMetrics, UNKNOWN};
 
 /// Envelopes of one stream on their way at a time: some blocks' worth.
@@ -93,12 +93,6 @@ impl AtomicBroadcast for Broadcast {
         let stream = ReceiverStream::new(outgoing).then(|answer| async { Ok(response(answer).await) });
         Ok(Response::new(Box::pin(stream)))
     }
-}
-
-/// Who is at the other end of the request's connection.
-pub fn caller_of<T>(request: &Request<T>) -> Result<PeerCertificate, transport::Status> {
-    let caller = request.extensions().get::<PeerCertificate>().cloned();
-    caller.ok_or_else(|| transport::Status::internal("the caller's certificate is unknown"))
 }
 
 type Pending = JoinHandle<Answer>;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use ordering::{BroadcastRejection, channel_of};
 use protocol::ChannelId;
-use transport::PeerCertificate;
+use transport::{PeerCertificate, Request, Status};
 
 use crate::chain::Chain;
 use crate::channel::Channel;
@@ -47,6 +47,12 @@ impl Channels {
         let found = found.filter(|channel| is_member(&channel.chain, caller));
         found.cloned().ok_or_else(|| unknown(name))
     }
+}
+
+/// Who is at the other end of the request's connection.
+pub fn caller_of<T>(request: &Request<T>) -> Result<PeerCertificate, Status> {
+    let caller = request.extensions().get::<PeerCertificate>().cloned();
+    caller.ok_or_else(|| Status::internal("the caller's certificate is unknown"))
 }
 
 /// Whether an organisation of the configuration in force issued the certificate.

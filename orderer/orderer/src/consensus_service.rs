@@ -11,9 +11,8 @@ use protocol::{BlockNumber, ChannelId, ConsensusReply, ConsensusRequest, Signatu
 use transport::services::consensus::Consensus;
 use transport::{Request, Response, Status};
 
-use crate::broadcast::caller_of;
 use crate::channel::Channel;
-use crate::channels::Channels;
+use crate::channels::{Channels, caller_of};
 
 /// Envelopes in one forwarded call; twice what this release sends.
 const FORWARDED_MAX: usize = 512;

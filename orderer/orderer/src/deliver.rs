@@ -13,10 +13,9 @@ use transport::services::ResponseStream;
 use transport::services::delivery::Delivery;
 use transport::{PeerCertificate, Request, Response};
 
-use crate::broadcast::caller_of;
 use crate::chain::Chain;
 use crate::channel::Channel;
-use crate::channels::{Channels, is_member, unknown};
+use crate::channels::{Channels, caller_of, is_member, unknown};
 use crate::metrics::OrdererMetrics;
 use crate::seek::{self, Refusal, Seek};
 
