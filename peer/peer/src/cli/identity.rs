@@ -238,9 +238,11 @@ async fn revoke(arguments: WhoseArguments) -> Result<Done, Failure> {
     let certificate = certificate.map_err(Failure::Fault)?;
     let (session, channel, msp_id, poi) = whose(&arguments).await?;
     // A registered key needs no certificate, and an authority that was replaced since would not vouch for it.
-    let certificate = match session.connection.identity(&channel, &msp_id, &poi).await {
-        Ok(_) => None,
-        Err(_) => certificate,
+    let certificate = match certificate {
+        Some(certificate) if session.connection.identity(&channel, &msp_id, &poi).await.is_err() => {
+            Some(certificate)
+        }
+        _ => None,
     };
     let (record, submitted) =
         session.connection.revoke_identity(&channel, &msp_id, &poi, certificate).await?;

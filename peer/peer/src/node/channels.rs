@@ -101,11 +101,9 @@ impl Channels {
     /// The reason, which the other side may read.
     pub fn admits(&self, certificate: &PeerCertificate) -> Result<(), String> {
         let channels = self.joined.read().unwrap_or_else(PoisonError::into_inner);
-        let lists = |channel: &Arc<Channel>| channel.revocations().lists(&certificate.spki);
-        if !channels.values().any(lists) {
-            return Ok(());
-        }
-        if channels.values().any(|channel| channel.standing(certificate) == Standing::Member) {
+        let is_listed = || channels.values().any(|channel| channel.revocations().lists(&certificate.spki));
+        let is_member = || channels.values().any(|channel| channel.standing(certificate) == Standing::Member);
+        if !is_listed() || is_member() {
             return Ok(());
         }
         Err("this TLS key is revoked, and no channel of this peer admits it".to_owned())

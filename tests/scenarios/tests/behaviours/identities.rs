@@ -95,10 +95,8 @@ fn an_identity_is_registered_by_a_claim_made_where_its_key_is() -> Result<()> {
     refused(&replayed, &["proof of possession is refused", "for the record as it stands now"])?;
     // Nobody has registered this key, and nobody can any more.
     let stranger = network.new_doctor(Hospital::A)?;
-    let certificates: Vec<_> = fs::read_dir(stranger.msp_folder().join("signcerts"))?.collect();
-    let certificate = certificates.into_iter().next().context("no certificate")??.path();
     let owner = network.admin(Hospital::A);
-    identity(&owner, &["revoke", "--cert", &certificate.display().to_string()])?;
+    identity(&owner, &["revoke", "--cert", &certificate(&stranger)?])?;
     let late =
         owner.peer(&["identity", "register", "--msp", &stranger.msp_folder().display().to_string()])?;
     refused(&late, &["is revoked, for good"])?;
@@ -107,7 +105,20 @@ fn an_identity_is_registered_by_a_claim_made_where_its_key_is() -> Result<()> {
     for part in ["client", "active", "BEGIN CERTIFICATE"] {
         ensure!(shown.contains(part), "{part} in {shown}");
     }
+    // By its certificate a registered key is revoked as it stands on record: certificate and TLS keys stay.
+    let revoked = identity(&admin, &["revoke", "--cert", &certificate(&doctor)?])?;
+    ensure!(text(&revoked, "poi")? == poi && text(&revoked, "status")? == "revoked", "{revoked}");
+    ensure!(
+        find_in_json(&revoked, "tls_spki").and_then(Value::as_array).map(Vec::len) == Some(2),
+        "{revoked}"
+    );
     Ok(())
+}
+
+/// The file with a user's signing certificate.
+fn certificate(user: &User) -> Result<String> {
+    let mut files = fs::read_dir(user.msp_folder().join("signcerts"))?;
+    Ok(files.next().context("no certificate")??.path().display().to_string())
 }
 
 /// Runs a verb of `peer identity` and returns what it printed.
