@@ -56,6 +56,13 @@ impl Memory {
         }
     }
 
+    /// The most that a node took in its last life, kilobytes; zero where it was never seen.
+    pub(super) fn most_kb(&self, name: &str) -> u64 {
+        let lives = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let samples = lives.get(name).into_iter().flat_map(|life| &life.samples);
+        samples.map(|(_, kilobytes)| *kilobytes).max().unwrap_or_default()
+    }
+
     /// Growth in the second half of a node's last life.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! What stands in the ledger of a stopped peer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result, ensure};
 use ledger::Ledger;
@@ -20,7 +20,7 @@ pub(super) fn of_ledger(
 ) -> Result<Vec<CommitHash>> {
     let ledger = Ledger::open(&network.peer_data(hospital).join("ledgers").join(&network.options().channel))?;
     let mut valid: BTreeMap<TxId, usize> = BTreeMap::new();
-    let mut forced_seen = 0;
+    let mut forced_seen = BTreeSet::new();
     let mut hashes = Vec::new();
     for number in 0..ledger.info().height {
         let block_number = BlockNumber(number);
@@ -41,14 +41,21 @@ pub(super) fn of_ledger(
                     transaction.tx_id,
                     one.from_block
                 );
-                forced_seen += usize::from(one.forced == transaction.tx_id);
+                if one.forced == transaction.tx_id {
+                    forced_seen.insert(transaction.tx_id.clone());
+                }
             }
             if is_valid {
                 *valid.entry(transaction.tx_id).or_default() += 1;
             }
         }
     }
-    ensure!(forced_seen >= revoked.len(), "{forced_seen} of {} forced ones are there", revoked.len());
+    ensure!(
+        forced_seen.len() == revoked.len(),
+        "{} of {} forced ones are there",
+        forced_seen.len(),
+        revoked.len()
+    );
     for (tx_id, times) in &valid {
         ensure!(*times == 1, "{tx_id} is VALID {times} times on {hospital:?}");
     }
