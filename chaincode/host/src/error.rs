@@ -21,6 +21,19 @@ pub enum HostError {
         /// How many wait.
         waiting: usize,
     },
+    /// The chaincode is slow, and as many runs wait as then may.
+    #[error(
+        "chaincode {chaincode} is slow: all of its threads have been in one run for over {slow_ms} ms, and {waiting} runs wait, \
+         the limit then; try again in a moment"
+    )]
+    Slow {
+        /// The chaincode.
+        chaincode: String,
+        /// From how long on a run counts as slow.
+        slow_ms: u64,
+        /// How many wait.
+        waiting: usize,
+    },
     /// The run did not end in time.
     #[error("chaincode {chaincode} did not answer within {deadline_ms} ms")]
     DeadlineExceeded {
@@ -31,7 +44,8 @@ pub enum HostError {
     },
     /// Every thread of the chaincode is stuck in a run that does not end.
     #[error(
-        "all {threads} threads of chaincode {chaincode} are stuck in runs that do not end; it is refused until one returns"
+        "all {threads} threads of chaincode {chaincode} are stuck in runs that do not end; this peer refuses it until one \
+         returns or its operator restarts the peer"
     )]
     Stuck {
         /// The chaincode.

@@ -1,6 +1,7 @@
 //! The handle by which a node runs chaincodes.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -13,6 +14,7 @@ use shim::{Chaincode, Invocation, StateReader};
 use tokio::sync::oneshot;
 
 use crate::error::HostError;
+use crate::panics;
 use crate::supervisor::{Invoke, Supervisor};
 
 #[cfg(test)]
@@ -22,6 +24,9 @@ mod tests;
 const THREADS: usize = 2;
 /// Runs that wait: more than a gateway's callers and the endorser's places for proposals together.
 const WAITING_MAX: usize = 1_024;
+/// Runs that wait while the chaincode is slow: what its threads may answer within a deadline, and far fewer than the
+/// endorser's places, which other chaincodes' callers need.
+const WAITING_SLOW_MAX: usize = 32;
 /// Fabric's own limit (`chaincode.executetimeout`).
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -32,14 +37,21 @@ pub struct HostLimits {
     pub threads: usize,
     /// Runs that wait for a thread, over all organisations.
     pub waiting_max: usize,
+    /// The same while every thread has been in one run for over a second.
+    pub waiting_slow_max: usize,
     /// Time from the request to the answer.
     pub deadline: Duration,
 }
 
 impl Default for HostLimits {
-    /// Two threads, 1,024 runs waiting, 30 s.
+    /// Two threads, 1,024 runs waiting, 32 where the chaincode is slow, 30 s.
     fn default() -> Self {
-        Self { threads: THREADS, waiting_max: WAITING_MAX, deadline: DEADLINE }
+        Self {
+            threads: THREADS,
+            waiting_max: WAITING_MAX,
+            waiting_slow_max: WAITING_SLOW_MAX,
+            deadline: DEADLINE,
+        }
     }
 }
 
@@ -60,11 +72,25 @@ pub struct ExecutionResult {
     pub rwset: ReadWriteSet,
     /// Its event: name and content.
     pub event: Option<(String, Bytes)>,
+    /// Why the host ended it; `None` for what the chaincode answered itself, refusals included.
+    pub failure: Option<RunFailure>,
+}
+
+/// Why the host refuses what a run did. The response says it in words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunFailure {
+    /// It read, wrote or returned more than one run may.
+    OverLimit,
+    /// The world state could not be read.
+    State,
+    /// It panicked.
+    Panicked,
 }
 
 /// The chaincodes of a node, running. Dropping it ends them.
 pub struct ChaincodeHost {
     supervisors: BTreeMap<String, Addr<Supervisor>>,
+    stuck: BTreeMap<String, Arc<AtomicUsize>>,
     versions: BTreeMap<String, String>,
     limits: HostLimits,
     system: System,
@@ -77,14 +103,20 @@ impl ChaincodeHost {
     /// # Errors
     /// [`HostError::NotStarted`] where the system gives no sign of life.
     pub fn start(chaincodes: Vec<Arc<dyn Chaincode>>, limits: HostLimits) -> Result<Self, HostError> {
+        panics::log_places();
         let versions =
             chaincodes.iter().map(|code| (code.name().to_owned(), code.version().to_owned())).collect();
+        let stuck: BTreeMap<String, Arc<AtomicUsize>> =
+            chaincodes.iter().map(|code| (code.name().to_owned(), Arc::default())).collect();
+        let counters = stuck.clone();
         let (send, receive) = mpsc::channel();
         let body = move || {
             let runner = System::new();
             let supervisors: BTreeMap<_, _> = runner.block_on(async {
                 let start = |code: Arc<dyn Chaincode>| {
-                    (code.name().to_owned(), Supervisor::new(code, limits).start())
+                    let name = code.name().to_owned();
+                    let counter = counters.get(&name).cloned().unwrap_or_default();
+                    (name, Supervisor::new(code, limits, counter).start())
                 };
                 chaincodes.into_iter().map(start).collect()
             });
@@ -97,13 +129,18 @@ impl ChaincodeHost {
             .spawn(body)
             .map_err(|error| not_started(error.to_string()))?;
         let (system, supervisors) = receive.recv().map_err(|error| not_started(error.to_string()))?;
-        Ok(Self { supervisors, versions, limits, system, thread: Some(thread) })
+        Ok(Self { supervisors, stuck, versions, limits, system, thread: Some(thread) })
     }
 
     /// The installed chaincodes: name and version.
     #[must_use]
     pub const fn installed(&self) -> &BTreeMap<String, String> {
         &self.versions
+    }
+
+    /// Threads of each chaincode that are in a run which was answered as late and has not ended.
+    pub fn stuck_threads(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.stuck.iter().map(|(name, stuck)| (name.as_str(), stuck.load(Ordering::Relaxed)))
     }
 
     /// Runs a chaincode once. What it answers, refusals included, is the result.

@@ -57,6 +57,28 @@ impl<T> FairQueue<T> {
         Some(entry)
     }
 
+    /// Keeps the entries that would be served first, as many as `most`, and takes out the others.
+    pub(crate) fn keep(&mut self, most: usize) -> Vec<T> {
+        if self.len <= most {
+            return Vec::new();
+        }
+        let mut kept = Self::new(self.capacity);
+        while kept.len < most {
+            let Some(msp_id) = self.turns.front().cloned() else { break };
+            let Some(entry) = self.pop() else { break };
+            // The share was kept when it came in, and the order of turns is that of service.
+            let own = kept.waiting.entry(msp_id.clone()).or_default();
+            if own.is_empty() {
+                kept.turns.push_back(msp_id);
+            }
+            own.push_back(entry);
+            kept.len += 1;
+        }
+        let refused = std::iter::from_fn(|| self.pop()).collect();
+        *self = kept;
+        refused
+    }
+
     /// Takes out the entries of which `is_over` holds, organisation by organisation.
     pub(crate) fn remove(&mut self, mut is_over: impl FnMut(&T) -> bool) -> Vec<T> {
         let mut removed = Vec::new();
@@ -103,6 +125,29 @@ mod tests {
         assert_eq!(queue.push(&b, 12), Ok(()));
         assert_eq!(std::iter::from_fn(|| queue.pop()).collect::<Vec<_>>(), [2, 20, 12]);
         assert_eq!((queue.len(), queue.remove(|_| true).len()), (0, 0));
+    }
+
+    #[test]
+    fn those_who_are_kept_are_the_ones_served_first() {
+        // how many may stay, who stays in the order of service, who goes
+        type Row<'a> = (usize, &'a [i32], &'a [i32]);
+        let rows: [Row<'_>; 4] = [
+            (9, &[1, 10, 20, 2, 11, 3], &[]),
+            (4, &[1, 10, 20, 2], &[11, 3]),
+            (1, &[1], &[10, 20, 2, 11, 3]),
+            (0, &[], &[1, 10, 20, 2, 11, 3]),
+        ];
+        for (most, stay, go) in rows {
+            let [a, b, c] = ["A", "B", "C"].map(|name| MspId::new(name).expect("valid"));
+            let mut queue = FairQueue::new(12);
+            for (msp_id, entry) in [(&a, 1), (&a, 2), (&a, 3), (&b, 10), (&c, 20), (&b, 11)] {
+                assert_eq!(queue.push(msp_id, entry), Ok(()));
+            }
+            assert_eq!(queue.keep(most), go, "{most}");
+            assert_eq!(queue.len(), stay.len(), "{most}");
+            assert_eq!(std::iter::from_fn(|| queue.pop()).collect::<Vec<_>>(), stay, "{most}");
+            assert_eq!((queue.push(&b, 12), queue.pop()), (Ok(()), Some(12)), "{most}");
+        }
     }
 
     #[test]

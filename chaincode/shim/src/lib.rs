@@ -16,5 +16,5 @@ mod state;
 pub use chaincode::{Chaincode, ChaincodeError, StatePage, Stub, StubError};
 pub use composite_key::{create_composite_key, split_composite_key};
 pub use invocation::{Creator, Examination, Invocation};
-pub use simulation::{Deadline, NoDeadline, Simulation, SimulationLimits, SimulationResult};
+pub use simulation::{Deadline, NoDeadline, RunOver, Simulation, SimulationLimits, SimulationResult};
 pub use state::{KeyModification, StateFault, StateReader};

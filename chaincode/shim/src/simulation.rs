@@ -3,6 +3,7 @@
 //! It runs on an endorsing peer and on a peer that evaluates. It never writes state: the result is a read-write set.
 
 use std::collections::BTreeMap;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -38,6 +39,14 @@ const PAGE_KEYS: usize = 100;
 /// Values that are read before their size is known: the largest that a transaction can write, four times, is the budget of
 /// a run.
 const FIRST_PAGE: usize = 4;
+
+/// Calls that a run may make after it is over, such as to go through a list to its end. Whoever goes on beyond that takes no
+/// error of the stub for one, and may never end by itself.
+const CALLS_AFTER_END_MAX: usize = 100;
+
+/// What the stack of a run is unwound with that goes on calling its stub after it is over; the host catches it.
+#[derive(Debug)]
+pub struct RunOver(pub StubError);
 
 /// A key of a range with its value.
 type Found = (String, Bytes, Version);
@@ -85,6 +94,9 @@ pub struct Simulation {
     written_bytes: usize,
     /// Whether the run has read by pages, after which it may not write.
     is_paged: bool,
+    /// Why the run is over, though its chaincode may not have noticed.
+    ended: Option<StubError>,
+    calls_after_end: usize,
 }
 
 impl Simulation {
@@ -112,7 +124,16 @@ impl Simulation {
             read_entries: 0,
             written_bytes: 0,
             is_paged: false,
+            ended: None,
+            calls_after_end: 0,
         }
+    }
+
+    /// Why nothing that this run answers may be used: its time or a budget was over, or the state could not be read. From
+    /// then on every call failed the same way, but a chaincode may have passed over that.
+    #[must_use]
+    pub const fn ended(&self) -> Option<&StubError> {
+        self.ended.as_ref()
     }
 
     /// Ends the run.
@@ -134,8 +155,28 @@ impl Simulation {
         }
     }
 
-    fn check_time(&self) -> Result<(), StubError> {
-        if self.deadline.is_over() { Err(StubError::DeadlineExceeded) } else { Ok(()) }
+    /// Every call begins here: a run that is over stays so, and ends whether its chaincode heeds that or not.
+    fn check_time(&mut self) -> Result<(), StubError> {
+        if let Some(error) = &self.ended {
+            self.calls_after_end += 1;
+            if self.calls_after_end > CALLS_AFTER_END_MAX {
+                resume_unwind(Box::new(RunOver(error.clone())));
+            }
+            return Err(error.clone());
+        }
+        if self.deadline.is_over() { Err(self.end(StubError::DeadlineExceeded)) } else { Ok(()) }
+    }
+
+    /// Ends the run. What it would go on with is less than it asked for, and it must not be taken for all.
+    fn end(&mut self, error: impl Into<StubError>) -> StubError {
+        let error = error.into();
+        self.ended = Some(error.clone());
+        error
+    }
+
+    /// Spends of a budget of the whole run.
+    fn spend(&mut self, count: usize, limit: usize, what: &'static str) -> Result<(), StubError> {
+        within(count, limit, what).map_err(|error| self.end(error))
     }
 
     fn check_key(key: &str) -> Result<(), StubError> {
@@ -148,8 +189,8 @@ impl Simulation {
     fn count_read(&mut self, bytes: usize) -> Result<(), StubError> {
         self.read_entries += 1;
         self.read_bytes = self.read_bytes.saturating_add(bytes);
-        within(self.read_entries, self.limits.entries_max, "reads")?;
-        within(self.read_bytes, self.limits.read_bytes_max, "bytes read")
+        self.spend(self.read_entries, self.limits.entries_max, "reads")?;
+        self.spend(self.read_bytes, self.limits.read_bytes_max, "bytes read")
     }
 
     /// How many values of a size that was met fit into what is left of the budget; at least one, which then ends the run.
@@ -172,7 +213,8 @@ impl Simulation {
             // One more than asked for tells whether the range ends here.
             let fits = if found.is_empty() { FIRST_PAGE } else { self.page_of(largest).min(PAGE_KEYS) };
             let wanted = (asked - found.len()).saturating_add(1).min(fits);
-            let page = self.state.values(self.invocation.chaincode.as_str(), &from, end, wanted)?;
+            let page = self.state.values(self.invocation.chaincode.as_str(), &from, end, wanted);
+            let page = page.map_err(|fault| self.end(fault))?;
             let is_last = page.len() < wanted;
             for (key, value, version) in page {
                 if found.len() == asked {
@@ -197,8 +239,7 @@ impl Simulation {
         end: &str,
         limit: usize,
     ) -> Result<(Vec<(String, Bytes)>, Option<String>), StubError> {
-        self.check_time()?;
-        within(self.ranges.len() + 1, self.limits.entries_max, "ranges")?;
+        self.spend(self.ranges.len() + 1, self.limits.entries_max, "ranges")?;
         let (found, next) = self.scan(start, end, limit.min(self.limits.entries_max))?;
         let results: Vec<(String, Version)> =
             found.iter().map(|(key, _, version)| (key.clone(), *version)).collect();
@@ -225,9 +266,9 @@ impl Simulation {
         let bytes = value.as_ref().map_or(0, Bytes::len);
         within(bytes, VALUE_BYTES_MAX, "bytes of a value")?;
         self.written_bytes = self.written_bytes.saturating_add(key.len() + bytes);
-        within(self.written_bytes, self.limits.written_bytes_max, "bytes written")?;
+        self.spend(self.written_bytes, self.limits.written_bytes_max, "bytes written")?;
         self.writes.insert(key.to_owned(), value);
-        within(self.writes.len(), self.limits.entries_max, "writes")
+        self.spend(self.writes.len(), self.limits.entries_max, "writes")
     }
 }
 

@@ -12,8 +12,13 @@ use super::*;
 struct Three;
 
 impl StateReader for Three {
-    fn value(&self, _: &str, _: &str) -> Result<Option<(Bytes, Version)>, StateFault> {
-        Ok(None)
+    fn value(&self, namespace: &str, key: &str) -> Result<Option<(Bytes, Version)>, StateFault> {
+        match key {
+            "unreadable" => {
+                Err(StateFault { namespace: namespace.to_owned(), cause: "a damaged table file".to_owned() })
+            }
+            _ => Ok(None),
+        }
     }
 
     fn values(
@@ -62,9 +67,28 @@ impl Chaincode for Misbehaving {
             "flood" => (0_u64..)
                 .try_for_each(|number| stub.put_state(&format!("f{number}"), Bytes::new()))
                 .map_or_else(|error| Err(error.into()), |()| Ok(Bytes::new())),
+            // It takes no answer of the stub for one.
+            "flood, all the same" => {
+                for number in 0..60_000 {
+                    let _ = stub.put_state(&format!("f{number}"), Bytes::new());
+                }
+                Ok(Bytes::from_static(b"done"))
+            }
+            "loop over the stub, all the same" => loop {
+                let _ = stub.state("k");
+            },
+            "unreadable state, all the same" => {
+                let _ = stub.state("unreadable");
+                stub.put_state("k", Bytes::new())?;
+                Ok(Bytes::from_static(b"done"))
+            }
             "flood of bytes" => loop {
                 stub.put_state("one key", Bytes::from(vec![7; 1 << 20]))?;
             },
+            "a large value" => {
+                stub.put_state("k", Bytes::from(vec![7; (8 << 20) + 1]))?;
+                Ok(Bytes::new())
+            }
             "100 MB" => Ok(Bytes::from(vec![0; 100 << 20])),
             "a long refusal" => Err(ChaincodeError::forbidden("n\u{f6}".repeat(1 << 20))),
             "delete what a range gives" => {
@@ -106,7 +130,7 @@ fn run(chaincode: &str, function: &str) -> Run {
 const PATIENT: Duration = Duration::from_secs(60);
 
 fn host(released: &Arc<AtomicBool>, deadline: Duration) -> ChaincodeHost {
-    let limits = HostLimits { threads: 1, waiting_max: 4, deadline };
+    let limits = HostLimits { threads: 1, waiting_max: 4, waiting_slow_max: 1, deadline };
     ChaincodeHost::start(vec![Arc::new(Misbehaving(Arc::clone(released)))], limits).expect("starts")
 }
 
@@ -136,15 +160,20 @@ async fn an_answer_a_refusal_and_a_panic_are_responses() {
 #[tokio::test]
 async fn what_a_chaincode_does_to_excess_costs_its_own_call() {
     let host = host(&Arc::default(), PATIENT);
-    // function -> status, words of its message
+    let (over, panicked, state) = (RunFailure::OverLimit, RunFailure::Panicked, RunFailure::State);
+    // function -> status, words of its message, why the host ended it
     let rows = [
-        ("flood", 413, "50000 writes"),
-        ("flood of bytes", 413, "bytes written"),
-        ("100 MB", 413, "104857600 bytes, over the limit of 8388608"),
-        ("a long refusal", 403, "nö"),
-        ("panic", 500, "panicked"),
+        ("flood", 413, "50000 writes", Some(over)),
+        ("flood, all the same", 413, "50000 writes", Some(over)),
+        ("loop over the stub, all the same", 413, "50000 reads", Some(over)),
+        ("flood of bytes", 413, "bytes written", Some(over)),
+        ("a large value", 413, "8388608 bytes of a value", Some(over)),
+        ("100 MB", 413, "104857600 bytes, over the limit of 8388608", Some(over)),
+        ("unreadable state, all the same", 500, "a damaged table file", Some(state)),
+        ("a long refusal", 403, "nö", None),
+        ("panic", 500, "chaincode misbehaving panicked", Some(panicked)),
     ];
-    for (function, status, words) in rows {
+    for (function, status, words, failure) in rows {
         let (bad, good) =
             tokio::join!(host.invoke(run("misbehaving", function)), host.invoke(run("misbehaving", "write")));
         let bad = bad.expect("an answer");
@@ -152,6 +181,7 @@ async fn what_a_chaincode_does_to_excess_costs_its_own_call() {
         assert!(bad.response.message.contains(words), "{function}: {}", &bad.response.message[..80]);
         assert!(bad.response.message.chars().count() <= 4_096, "{function}");
         assert!(bad.rwset.namespaces.is_empty() && bad.response.payload.is_empty(), "{function}");
+        assert_eq!(bad.failure, failure, "{function}");
         assert_eq!(good.expect("beside it").response.status, 200, "{function}");
     }
 }
@@ -178,7 +208,37 @@ async fn runs_in_line_behind_stuck_threads_are_told_at_their_deadline() {
         let error = outcome.expect_err("no thread is left");
         assert!(matches!(error, HostError::DeadlineExceeded { .. }), "{error}");
     }
+    assert_eq!(host.stuck_threads().collect::<Vec<_>>(), [("misbehaving", 2)]);
     released.store(true, Ordering::Relaxed);
+}
+
+/// Otherwise callers of a chaincode that hangs hold every place of the peer until their deadline.
+#[tokio::test]
+async fn while_every_thread_is_in_a_slow_run_only_few_may_wait() {
+    let released = Arc::default();
+    let host = host(&released, PATIENT);
+    let calls = async {
+        let late = async {
+            let (mut slow, began) = (0, Instant::now());
+            // Places are refused once the run is slow, and kept for the one that may wait.
+            while slow < 3 {
+                assert!(began.elapsed() < PATIENT, "{slow} were told");
+                match host.invoke(run("misbehaving", "write")).await {
+                    Err(HostError::Slow { slow_ms: 1_000, waiting: 1, .. }) => slow += 1,
+                    Err(HostError::Busy { .. }) => tokio::task::yield_now().await,
+                    other => panic!("{other:?}"),
+                }
+            }
+            released.store(true, Ordering::Relaxed);
+        };
+        // One runs; of those in line the first keeps its place, and whoever came behind it is told.
+        let line = || host.invoke(run("misbehaving", "write"));
+        tokio::join!(host.invoke(run("misbehaving", "loop")), line(), late)
+    };
+    let (slow, waited, ()) = calls.await;
+    assert_eq!(slow.expect("it was released").response.status, 200);
+    assert_eq!(waited.expect("it kept its place").response.status, 200);
+    assert_eq!(host.invoke(run("misbehaving", "write")).await.expect("goes on").response.status, 200);
 }
 
 #[tokio::test]

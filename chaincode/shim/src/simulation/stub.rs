@@ -57,7 +57,8 @@ impl Stub for Simulation {
     fn state(&mut self, key: &str) -> Result<Option<Bytes>, StubError> {
         self.check_time()?;
         Self::check_key(key)?;
-        let found = self.state.value(self.invocation.chaincode.as_str(), key)?;
+        let found = self.state.value(self.invocation.chaincode.as_str(), key);
+        let found = found.map_err(|fault| self.end(fault))?;
         self.count_read(found.as_ref().map_or(0, |(value, _)| value.len()))?;
         let version = found.as_ref().map(|(_, version)| *version);
         self.reads.entry(key.to_owned()).or_insert(version);
@@ -73,6 +74,7 @@ impl Stub for Simulation {
     }
 
     fn range(&mut self, start: &str, end: &str, limit: usize) -> Result<Vec<(String, Bytes)>, StubError> {
+        self.check_time()?;
         let (found, _) = self.recorded_scan(plain_start(start)?, end, limit)?;
         Ok(found)
     }
@@ -83,6 +85,7 @@ impl Stub for Simulation {
         page_size: usize,
         bookmark: &str,
     ) -> Result<StatePage, StubError> {
+        self.check_time()?;
         if !self.writes.is_empty() {
             return Err(StubError::PagedWrite);
         }
@@ -103,6 +106,7 @@ impl Stub for Simulation {
         attributes: &[&str],
         limit: usize,
     ) -> Result<Vec<(String, Bytes)>, StubError> {
+        self.check_time()?;
         let (start, end) = partial_range(object_type, attributes)?;
         let (found, _) = self.recorded_scan(&start, &end, limit)?;
         Ok(found)
@@ -118,7 +122,8 @@ impl Stub for Simulation {
             let fits = largest.map_or(FIRST_PAGE, |largest| self.page_of(largest).min(PAGE_CHANGES));
             let wanted = (limit - found.len()).min(fits);
             let before = found.last().map(|oldest| oldest.version);
-            let page = self.state.history(self.invocation.chaincode.as_str(), key, before, wanted)?;
+            let page = self.state.history(self.invocation.chaincode.as_str(), key, before, wanted);
+            let page = page.map_err(|fault| self.end(fault))?;
             let is_last = page.len() < wanted;
             for change in &page {
                 self.count_read(change.value.as_ref().map_or(0, Bytes::len))?;

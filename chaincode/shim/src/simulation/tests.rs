@@ -127,9 +127,70 @@ fn every_budget_stops_the_run() {
         ("three writes", |s| ["a", "b", "c"].iter().try_for_each(|k| s.delete_state(k)), "writes"),
     ];
     for (name, run, what) in rows {
-        let error = run(&mut simulation(limits)).expect_err(name);
+        let mut stub = simulation(limits);
+        let error = run(&mut stub).expect_err(name);
         assert!(error.to_string().contains(what), "{name}: {error}");
+        // Whoever goes on regardless is told the same at every call, and adds nothing.
+        let told = [
+            stub.state("a").map(drop),
+            stub.put_state("q", Bytes::new()),
+            stub.delete_state("r"),
+            stub.range("", "", 1).map(drop),
+            stub.state_by_range_with_pagination(("", ""), 1, "").map(drop),
+            stub.state_by_partial_composite_key("type", &[], 1).map(drop),
+            stub.history_for_key("a", 1).map(drop),
+            stub.set_event("event", Bytes::new()),
+        ];
+        for (place, told) in told.into_iter().enumerate() {
+            assert!(told.expect_err(name).to_string().contains(what), "{name}: call {place}");
+        }
+        assert!(stub.ended().is_some_and(|ended| ended.to_string() == error.to_string()), "{name}");
+        assert!(stub.writes.len() <= 3 && stub.event.is_none(), "{name}");
     }
+}
+
+#[test]
+fn a_run_that_goes_on_after_its_end_is_unwound_with_its_reason() {
+    let over = Arc::new(Switch(AtomicBool::new(true)));
+    type Call = fn(&mut Simulation) -> Option<StubError>;
+    let rows: &[(&str, Call)] = &[
+        ("a read", |s| s.state("a").err()),
+        ("a write without a key", |s| s.put_state("", Bytes::new()).err()),
+        ("a range from a composite key", |s| s.range("\0", "", 1).err()),
+        ("a page outside", |s| s.state_by_range_with_pagination(("b", "c"), 1, "x").err()),
+        ("parts with the reserved character", |s| s.state_by_partial_composite_key("\0", &[], 1).err()),
+        ("an event", |s| s.set_event("e", Bytes::new()).err()),
+    ];
+    for (name, call) in rows {
+        let mut stub = Simulation::new(
+            invocation(),
+            Arc::new(Memory(BTreeMap::new())),
+            over.clone(),
+            SimulationLimits::default(),
+        );
+        let mut calls = 0;
+        let looping = std::panic::AssertUnwindSafe(|| {
+            while calls < 1_000 {
+                call(&mut stub).expect("an error");
+                calls += 1;
+            }
+        });
+        let unwound = std::panic::catch_unwind(looping).expect_err(name);
+        let RunOver(reason) = *unwound.downcast().expect(name);
+        assert!(matches!(reason, StubError::DeadlineExceeded), "{name}: {reason}");
+        // The call that ended it, and those of one that does not heed it.
+        assert_eq!(calls, 101, "{name}");
+    }
+}
+
+#[test]
+fn a_flaw_of_one_call_does_not_end_the_run() {
+    let mut stub = simulation(SimulationLimits::default());
+    stub.put_state("", Bytes::new()).expect_err("no key");
+    stub.put_state("k", Bytes::from(vec![0; VALUE_BYTES_MAX + 1])).expect_err("too large");
+    stub.set_event("e", Bytes::from(vec![0; VALUE_BYTES_MAX + 1])).expect_err("too large");
+    stub.put_state("k", Bytes::from_static(b"in parts")).expect("it may go on");
+    assert!(stub.ended().is_none());
 }
 
 #[test]
