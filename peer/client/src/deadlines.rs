@@ -55,7 +55,7 @@ impl fmt::Display for Phase {
 /// gigabyte over a slow line is no fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadlines {
-    /// For reads: evaluate, system chaincodes, one block.
+    /// For reads: evaluate, system chaincodes, one block. Longer than a peer lets a chaincode run, whose reason is heard then.
     pub evaluate: Duration,
     /// For endorsing. Checkers fetch and decode a report in this time.
     pub endorse: Duration,
@@ -70,7 +70,7 @@ pub struct Deadlines {
 impl Default for Deadlines {
     fn default() -> Self {
         Self {
-            evaluate: Duration::from_secs(30),
+            evaluate: Duration::from_secs(45),
             endorse: Duration::from_secs(120),
             submit: Duration::from_secs(30),
             commit: Duration::from_secs(60),

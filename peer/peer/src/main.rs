@@ -1,13 +1,7 @@
-//! The peer of a Consilium network: the node and its command line in one binary.
-//!
-//! [`node`] is what `peer node start` runs; [`cli`] reads arguments, calls peers and prints results. Neither knows more of
-//! the other than that entry.
-
-mod cli;
-mod node;
+//! The peer as released: with the chaincodes of this repository.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    cli::main(std::env::args_os())
+    peer::run(peer::chaincodes())
 }

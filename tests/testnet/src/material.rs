@@ -119,6 +119,9 @@ fn consortium(ports: &Ports, options: &NetworkOptions, hospitals: &[Hospital]) -
     if let Some(policy) = &options.asset_policy {
         writeln!(text, "        Policy: \"{policy}\"")?;
     }
+    for (name, version) in &options.chaincodes {
+        writeln!(text, "      - Name: {name}\n        Version: \"{version}\"")?;
+    }
     let checkers: Vec<String> = hospitals.iter().map(|hospital| hospital.msp_id()).collect();
     write!(
         text,

@@ -65,6 +65,12 @@ pub struct NetworkOptions {
     pub references: Vec<String>,
     /// Name of a second channel of the hospitals A and C, with the same orderers.
     pub second_channel: Option<String>,
+    /// The binary that peers run.
+    pub peer_binary: &'static str,
+    /// Chaincodes on the channel beside `reports` and `asset-transfer`, each with its version.
+    pub chaincodes: Vec<(&'static str, &'static str)>,
+    /// How long one run of a chaincode may take, in seconds.
+    pub execute_timeout_s: u32,
 }
 
 /// The members of the second channel.
@@ -99,6 +105,9 @@ impl Default for NetworkOptions {
                 .map(str::to_owned)
                 .to_vec(),
             second_channel: None,
+            peer_binary: "peer",
+            chaincodes: Vec::new(),
+            execute_timeout_s: 30,
         }
     }
 }
@@ -521,7 +530,7 @@ impl Network {
         let material = self.peer_material(hospital);
         let data = self.peer_data(hospital);
         let settings = format!(
-            "peer:\n  id: {id}\n  listenAddress: 127.0.0.1:{port}\n  localMspId: {msp}\n  mspConfigPath: {material}/msp\n  fileSystemPath: {data}\n  kem:\n    file: {kem}\n  tls:\n    cert:\n      file: {material}/tls/server.crt\n    key:\n      file: {material}/tls/server.key\n    rootcert:\n      file: {root}\noperations:\n  listenAddress: 127.0.0.1:{health}\n",
+            "peer:\n  id: {id}\n  listenAddress: 127.0.0.1:{port}\n  localMspId: {msp}\n  mspConfigPath: {material}/msp\n  fileSystemPath: {data}\n  kem:\n    file: {kem}\n  tls:\n    cert:\n      file: {material}/tls/server.crt\n    key:\n      file: {material}/tls/server.key\n    rootcert:\n      file: {root}\nchaincode:\n  executetimeout: {execute}s\noperations:\n  listenAddress: 127.0.0.1:{health}\n",
             id = hospital.peer_name(),
             port = self.ports.peer(hospital),
             msp = hospital.msp_id(),
@@ -529,12 +538,13 @@ impl Network {
             data = data.display(),
             kem = self.organization(hospital).join("kem/private.pem").display(),
             root = self.peer_root(hospital).display(),
+            execute = self.options.execute_timeout_s,
             health = self.ports.of(hospital, Listener::PeerHealth),
         );
         let name = hospital.peer_name();
         let file = self.path(&format!("{name}.yaml"));
         std::fs::write(&file, settings)?;
-        let mut command = binaries::command("peer")?;
+        let mut command = binaries::command(self.options.peer_binary)?;
         command.args(["node", "start", "--config"]).arg(&file);
         let process = NodeProcess::start(&mut command, &self.path(&format!("{name}.log")))?;
         self.peers.insert(hospital, process);

@@ -69,12 +69,12 @@ impl<N, C> fmt::Debug for GatewayService<N, C> {
 }
 
 impl<N: Node, C: UploadCustody> GatewayService<N, C> {
-    /// Takes the peer, the lines to others and the custody of data keys; with the default limits.
+    /// Takes the peer, the lines to others and the custody of data keys.
     #[must_use]
-    pub fn new(node: Arc<N>, dialer: Dialer, custody: Arc<C>) -> Self {
+    pub fn new(node: Arc<N>, dialer: Dialer, custody: Arc<C>, limits: GatewayLimits) -> Self {
         let dialer = Arc::new(dialer);
         let endorsers: Arc<dyn Endorsers> = dialer.clone();
-        Self::over(node, (endorsers, dialer), custody, GatewayLimits::default())
+        Self::over(node, (endorsers, dialer), custody, limits)
     }
 
     /// Takes other ways to reach endorsers and orderers, and other limits.

@@ -12,6 +12,8 @@ use transport::Status;
 /// A hint for gRPC clients that retry by themselves (gRPC's retry design, "pushback").
 const PUSHBACK_MS: &str = "500";
 const PUSHBACK_KEY: &str = "grpc-retry-pushback-ms";
+/// What the gateway gives a proposal beyond the time of a chaincode's run, so that the endorser's own reason is heard.
+const RUN_MARGIN: Duration = Duration::from_secs(5);
 
 /// Bounds of the gateway service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +30,7 @@ pub struct GatewayLimits {
     pub commit_status: Duration,
     /// How long an evaluation may take.
     pub evaluate: Duration,
-    /// How long collecting endorsements may take: Fabric's default.
+    /// How long collecting endorsements may take.
     pub endorse: Duration,
     /// The same for an upload, whose checkers fetch and decode the report.
     pub endorse_upload: Duration,
@@ -55,6 +57,15 @@ impl Default for GatewayLimits {
             hedge_after: Duration::from_secs(2),
             catch_up: Duration::from_secs(3),
         }
+    }
+}
+
+impl GatewayLimits {
+    /// These limits for a peer whose chaincodes may run for so long: whoever evaluates or endorses is waited for longer.
+    #[must_use]
+    pub fn outlasting_runs_of(self, execute_timeout: Duration) -> Self {
+        let outlasting = execute_timeout + RUN_MARGIN;
+        Self { evaluate: outlasting, endorse: outlasting, ..self }
     }
 }
 

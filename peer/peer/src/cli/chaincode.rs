@@ -10,6 +10,7 @@ use endorsing::TransientMap;
 use protocol::{ChaincodeName, ChannelId};
 use serde_json::json;
 
+use super::constructor;
 use super::events::{self, EventsArguments};
 use super::exit::Failure;
 use super::orderer_flags::OrdererFlags;
@@ -17,7 +18,7 @@ use super::output::{Done, OutputFormat, hex_digits, shown};
 use super::peer_flags::PeerFlags;
 use super::session::Session;
 use super::settings::FlagValues;
-use super::{constructor, duration};
+use crate::duration;
 
 /// `peer chaincode`.
 #[derive(Args, Debug)]

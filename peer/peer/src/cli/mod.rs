@@ -11,7 +11,6 @@ mod chaincode;
 mod channel;
 mod channel_update;
 mod constructor;
-mod duration;
 mod events;
 mod exit;
 mod identity;
@@ -29,10 +28,13 @@ mod session;
 mod settings;
 mod time;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
+use shim::Chaincode;
 
 use crate::node::IMAGE_WORKER;
 use exit::{Failure, USAGE};
@@ -85,8 +87,15 @@ enum Verb {
     ImageWorker,
 }
 
-/// Runs the command line and returns the process's exit code.
-pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+/// Does what the process's arguments say and returns its exit code; a node runs `chaincodes` and the system chaincode.
+///
+/// A program calls this first and does nothing else: the node starts its own program anew as an image worker, which must
+/// come here before it starts a thread.
+pub fn run(chaincodes: Vec<Arc<dyn Chaincode>>) -> ExitCode {
+    answer(std::env::args_os(), chaincodes)
+}
+
+fn answer(arguments: impl IntoIterator<Item = OsString>, chaincodes: Vec<Arc<dyn Chaincode>>) -> ExitCode {
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -105,19 +114,19 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     if let Err(error) = node::forbid_core_dumps() {
         return exit::report(&Failure::fault(format!("core dumps cannot be forbidden: {error}")), format);
     }
-    match run(arguments.verb, format) {
+    match perform(arguments.verb, format, chaincodes) {
         Ok(done) => output::print(&done, format),
         Err(failure) => exit::report(&failure, format),
     }
 }
 
-fn run(verb: Verb, format: OutputFormat) -> Result<Done, Failure> {
+fn perform(verb: Verb, format: OutputFormat, chaincodes: Vec<Arc<dyn Chaincode>>) -> Result<Done, Failure> {
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| Failure::fault(format!("the runtime cannot start: {error}")))?;
     runtime.block_on(async {
         match verb {
-            Verb::Version => Ok(version()),
-            Verb::Node(arguments) => node_start::run(arguments).await,
+            Verb::Version => Ok(version(&chaincodes)),
+            Verb::Node(arguments) => node_start::run(arguments, chaincodes).await,
             Verb::Channel(arguments) => channel::run(arguments).await,
             Verb::Chaincode(arguments) => chaincode::run(arguments, format).await,
             Verb::Identity(arguments) => identity::run(arguments).await,
@@ -127,10 +136,14 @@ fn run(verb: Verb, format: OutputFormat) -> Result<Done, Failure> {
     })
 }
 
-fn version() -> Done {
+fn version(chaincodes: &[Arc<dyn Chaincode>]) -> Done {
     let version = env!("CARGO_PKG_VERSION");
+    let installed: BTreeMap<&str, &str> =
+        chaincodes.iter().map(|chaincode| (chaincode.name(), chaincode.version())).collect();
+    let listed: Vec<String> = installed.iter().map(|(name, version)| format!("{name} {version}")).collect();
     let text = format!(
-        "peer:\n Version: {version}\n Self-test of the perceptual hash: {}\n OS/Arch: {}/{}",
+        "peer:\n Version: {version}\n Chaincodes: {}\n Self-test of the perceptual hash: {}\n OS/Arch: {}/{}",
+        listed.join(", "),
         imaging::SELF_TEST_ID,
         std::env::consts::OS,
         std::env::consts::ARCH,
@@ -139,6 +152,7 @@ fn version() -> Done {
         text,
         serde_json::json!({
             "version": version,
+            "chaincodes": installed,
             "self_test_id": imaging::SELF_TEST_ID,
             "os": std::env::consts::OS,
             "arch": std::env::consts::ARCH,

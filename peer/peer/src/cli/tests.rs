@@ -116,7 +116,7 @@ fn wrong_lines_are_refused_with_their_kind() {
 
 #[test]
 fn wrong_usage_ends_with_64_and_help_with_0() {
-    let run = |line: &str| main(line.split_whitespace().map(OsString::from));
+    let run = |line: &str| answer(line.split_whitespace().map(OsString::from), Vec::new());
     let rows = [
         ("peer channel fetch last", USAGE),
         ("peer channel update -f /nonexistent/update.pb -c reports", USAGE),
@@ -173,7 +173,7 @@ fn flags_that_contradict_each_other_are_named() {
         "peer channel fetch newest -c r -o nonsense".to_owned(),
     ];
     for line in lines {
-        let code = main(line.split_whitespace().map(OsString::from));
+        let code = answer(line.split_whitespace().map(OsString::from), Vec::new());
         assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::from(USAGE)), "{line}");
     }
 }

@@ -10,8 +10,7 @@ use std::time::Instant;
 
 use configtx::{ConfigBundle, is_system_chaincode};
 use endorsing::{
-    ExecutionResult, ParsedProposal, VerifiedProposal, check_fresh, check_proposal, endorse, is_success,
-    parse_proposal,
+    ExecutionResult, ParsedProposal, VerifiedProposal, check_fresh, check_proposal, endorse, parse_proposal,
 };
 use gateway::ports::ChannelLedger;
 use gateway::{Examiner, UploadProposal};
@@ -202,8 +201,7 @@ impl Endorser {
         let state = Arc::new(channel.ledger().snapshot());
         let (started, chaincode) = (Instant::now(), proposal.chaincode.as_str());
         let result = self.host.invoke(Run { invocation, state }).await;
-        let success = result.as_ref().is_ok_and(|result| is_success(result.response.status));
-        self.metrics.ran(proposal.channel.as_str(), chaincode, success, started);
+        self.metrics.ran((proposal.channel.as_str(), chaincode), &result, started);
         let result = result.map_err(status_of_host)?;
         let event = result.event.map(|(event_name, payload)| ChaincodeEvent {
             chaincode_id: String::new(),
@@ -341,7 +339,7 @@ fn status_of_rejection(error: &endorsing::ProposalRejection) -> Status {
 
 fn status_of_host(error: HostError) -> Status {
     match error {
-        HostError::Busy { .. } => Status::resource_exhausted(error.to_string()),
+        HostError::Busy { .. } | HostError::Slow { .. } => Status::resource_exhausted(error.to_string()),
         HostError::DeadlineExceeded { .. } => Status::deadline_exceeded(error.to_string()),
         HostError::UnknownChaincode { .. } => Status::failed_precondition(error.to_string()),
         _ => Status::unavailable(error.to_string()),

@@ -7,6 +7,7 @@ use std::time::Instant;
 use endorsing::is_success;
 use gateway::ports::ChannelLedger as _;
 use gateway::{ImageWorkers, WorkerCounts};
+use host::{HostError, RunFailure};
 use node::{Counter, Description, Histogram, Metrics, describe};
 use protocol::ChannelConfig;
 use protocol::fabric::ProposalResponse;
@@ -14,6 +15,7 @@ use transport::{Code, Status};
 use validation::ValidatedBlock;
 
 use super::channels::Channels;
+use super::endorser::Endorser;
 
 /// What a label says in place of a name that this peer or the channel does not know, whoever wrote it.
 const UNKNOWN: &str = "unknown";
@@ -52,6 +54,17 @@ const RUNS: Description<4> = describe(
     "chaincode_shim_request_duration",
     ["type", "channel", "chaincode", "success"],
     "Seconds of a chaincode's run, its wait for a thread included.",
+);
+const FAILED_RUNS: Description<2> = describe(
+    "consilium_chaincode_runs_failed",
+    ["chaincode", "cause"],
+    "Runs that gave nothing to endorse: the chaincode refused, was over a limit, panicked, was late, slow or stuck, had too \
+     many waiting, or its state could not be read.",
+);
+const STUCK: Description<1> = describe(
+    "consilium_chaincode_stuck_threads",
+    ["chaincode"],
+    "Threads that are in a run which was answered as late and has not ended; at its limit of them a chaincode is refused.",
 );
 const HEIGHT: Description<1> = describe("ledger_blockchain_height", ["channel"], "Blocks of the chain.");
 const PROCESSING: Description<1> = describe(
@@ -106,6 +119,7 @@ pub struct PeerMetrics {
     duplicates: Counter<2>,
     timeouts: Counter<1>,
     runs: Histogram<4>,
+    failed_runs: Counter<2>,
     processing: Histogram<1>,
     commit: Histogram<1>,
     signatures: Histogram<1>,
@@ -126,6 +140,7 @@ impl PeerMetrics {
             duplicates: metrics.counter(&DUPLICATES),
             timeouts: metrics.counter(&TIMEOUTS),
             runs: metrics.histogram(&RUNS),
+            failed_runs: metrics.counter(&FAILED_RUNS),
             processing: metrics.histogram(&PROCESSING),
             commit: metrics.histogram(&COMMIT),
             signatures: metrics.histogram(&SIGNATURES),
@@ -143,15 +158,45 @@ impl PeerMetrics {
     }
 
     /// Adds a chaincode's run that began at `started`.
-    pub fn ran(&self, channel: &str, chaincode: &str, success: bool, started: Instant) {
-        let success = if success { "true" } else { "false" };
+    pub fn ran(
+        &self,
+        (channel, chaincode): (&str, &str),
+        outcome: &Result<host::ExecutionResult, HostError>,
+        started: Instant,
+    ) {
+        let failed = cause_of_failure(outcome);
+        let success = if failed.is_none() { "true" } else { "false" };
         self.runs.observe(["TRANSACTION", channel, chaincode, success], started.elapsed());
+        // Named as soon as a chaincode has run, so that a monitor sees them begin at 0.
+        for cause in CAUSES {
+            self.failed_runs.add([chaincode, cause], u64::from(failed == Some(cause)));
+        }
     }
 
     /// Begins to time a block.
     pub fn block<'a>(&'a self, channel: &'a str) -> BlockClock<'a> {
         let now = Instant::now();
         BlockClock { metrics: self, channel, started: now, stage: now, verdicts: BTreeMap::new() }
+    }
+}
+
+/// What [`cause_of_failure`] tells.
+const CAUSES: [&str; 8] = ["refused", "limit", "panic", "late", "slow", "stuck", "busy", "state"];
+
+/// Why a run gave nothing to endorse; `None` where it did.
+fn cause_of_failure(outcome: &Result<host::ExecutionResult, HostError>) -> Option<&'static str> {
+    match outcome {
+        Ok(result) => match result.failure {
+            Some(RunFailure::OverLimit) => Some("limit"),
+            Some(RunFailure::Panicked) => Some("panic"),
+            Some(RunFailure::State) => Some("state"),
+            None if is_success(result.response.status) => None,
+            None => Some("refused"),
+        },
+        Err(HostError::DeadlineExceeded { .. }) => Some("late"),
+        Err(HostError::Slow { .. }) => Some("slow"),
+        Err(HostError::Stuck { .. }) => Some("stuck"),
+        Err(_) => Some("busy"),
     }
 }
 
@@ -277,6 +322,17 @@ pub fn ask(metrics: &Metrics, channels: &Arc<Channels>, workers: &Arc<ImageWorke
         }
         waiting.set([], counts.waiting);
         running.set([], counts.running);
+    });
+}
+
+/// Has the threads of chaincodes looked at before each answer.
+pub fn ask_chaincodes(metrics: &Metrics, endorser: &Arc<Endorser>) {
+    let (endorser, stuck) = (Arc::downgrade(endorser), metrics.gauge(&STUCK));
+    metrics.ask(move || {
+        let Some(endorser) = endorser.upgrade() else { return };
+        for (chaincode, threads) in endorser.host.stuck_threads() {
+            stuck.set([chaincode], u64::try_from(threads).unwrap_or(u64::MAX));
+        }
     });
 }
 

@@ -12,6 +12,7 @@ mod committing;
 mod differences;
 mod endorser;
 mod fault;
+mod followers;
 mod following;
 mod health;
 mod metrics;

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use ipfs::KemPrivateKey;
@@ -13,12 +14,21 @@ use protocol::{MspConfig, MspId};
 use serde::{Deserialize, Serialize};
 use transport::{TlsIdentity, TrustRoots};
 
+use crate::duration;
+
+/// Bounds of `chaincode.executetimeout`: below it honest runs end on a busy machine, above
+/// it every caller of a chaincode that hangs waits longer than an upload takes.
+const EXECUTE_TIMEOUT_MIN: Duration = Duration::from_secs(1);
+const EXECUTE_TIMEOUT_MAX: Duration = Duration::from_secs(600);
+
 /// Settings as users write them, with Fabric's names. Paths are relative to the file's folder.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UserSettings {
     /// The peer.
     pub peer: PeerSection,
+    /// Runs of chaincodes.
+    pub chaincode: ChaincodeSection,
     /// Health.
     pub operations: OperationsSection,
     /// A channel that the command line uses; the node ignores it.
@@ -74,6 +84,13 @@ pub struct FileSetting {
     pub file: Option<String>,
 }
 
+/// `chaincode:`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ChaincodeSection {
+    /// How long one run may take, such as `30s`.
+    pub executetimeout: String,
+}
+
 /// `operations:`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -120,6 +137,7 @@ impl Default for UserSettings {
                 },
                 kem: FileSetting::default(),
             },
+            chaincode: ChaincodeSection { executetimeout: "30s".to_owned() },
             operations: OperationsSection { listen_address: None, tls: OperationsTls::default() },
             channel: None,
         }
@@ -141,6 +159,8 @@ pub struct Settings {
     pub(crate) operators: TrustRoots,
     pub(crate) kem: KemPrivateKey,
     pub(crate) folder: PathBuf,
+    /// From a run's request to its answer, its wait for a thread included.
+    pub(crate) execute_timeout: Duration,
 }
 
 impl Settings {
@@ -200,6 +220,7 @@ fn actual(user: &UserSettings, base: &Path, problems: &mut Problems) -> Option<S
         problems.check("peer.kem.file", "", kem, fix)
     });
     let operators = operators(user, base, roots.as_ref(), problems);
+    let execute_timeout = execute_timeout(&user.chaincode.executetimeout, problems);
     let (msp, signer) = msp?;
     let tls = tls.and_then(|tls| tls_of_msp(tls, &msp, &user.peer.tls, problems));
     let (roots, operations) = (roots?, operations.map_or(Some(None), |found| found.map(Some))?);
@@ -217,7 +238,18 @@ fn actual(user: &UserSettings, base: &Path, problems: &mut Problems) -> Option<S
         roots,
         kem: KemPrivateKey::from_bytes(*kem?.expose()),
         folder: base.join(&user.peer.file_system_path),
+        execute_timeout: execute_timeout?,
     })
+}
+
+/// The time of one run: within it every caller waits for a chaincode that never ends.
+fn execute_timeout(text: &str, problems: &mut Problems) -> Option<Duration> {
+    const KEY: &str = "chaincode.executetimeout";
+    let parsed = duration::parse(text).and_then(|timeout| {
+        let is_usable = (EXECUTE_TIMEOUT_MIN..=EXECUTE_TIMEOUT_MAX).contains(&timeout);
+        if is_usable { Ok(timeout) } else { Err("it is below 1s or above 10m".to_owned()) }
+    });
+    problems.check(KEY, text, parsed, "write a time from 1s to 10m, such as 30s, the default")
 }
 
 /// What a node says of all its channels is for those who run it, whatever organisations its channels have.

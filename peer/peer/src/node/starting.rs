@@ -2,23 +2,20 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 
-use asset_transfer::AssetTransfer;
-use gateway::ports::ChannelLedger as _;
 use gateway::{
     AttestationService, Attestations, CUSTODY_FAMILIES, Custody, CustodyService, Dialer, Examiner,
-    ExchangeService, FetchLimits, Fetcher, GatewayService, ImageWorkers, NodeGuard, RemotePeers,
-    ReportLimits, ReportParts, ReportService, ServeLimits, Stop, Upkeep, WorkerCommand, WorkerLimits,
+    ExchangeService, FetchLimits, Fetcher, GatewayLimits, GatewayService, ImageWorkers, NodeGuard,
+    RemotePeers, ReportLimits, ReportParts, ReportService, ServeLimits, Stop, Upkeep, WorkerCommand,
+    WorkerLimits,
 };
 use host::{ChaincodeHost, HostLimits};
-use identities::Identities;
 use imaging::DecodeLimits;
 use ipfs::{SEALED_FAMILIES, SealedStore};
-use msp::{MspSet, SigningIdentity};
+use msp::MspSet;
 use node::{Health, Metrics, grpc_observer, health_route, metrics_route, shutdown_signal};
-use protocol::BlockNumber;
-use reports::Reports;
+use shim::Chaincode;
 use store::{FamilySpec, Store, StoreOptions};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
@@ -33,33 +30,32 @@ use transport::services::reports::ReportsServer;
 use transport::{ConnectionGate, Server, Status, TlsClient};
 use web::WebServer;
 
-use super::attesting::Attester;
-use super::channel::Channel;
 use super::channels::Channels;
-use super::committing::{self, AfterCommit};
 use super::endorser::{Endorser, PROPOSALS_MAX};
 use super::fault::NodeFault;
-use super::following::Follower;
+use super::followers::Following;
 use super::health;
 use super::metrics::{self, PeerMetrics};
 use super::peer_node::PeerNode;
 use super::settings::{Settings, with_causes};
 use super::system::Joined;
+use crate::installed::with_system_chaincode;
 
 /// The hidden verb by which this program becomes an image worker.
 pub const IMAGE_WORKER: &str = "image-worker";
 /// Layout of the stores that this release writes.
 const STORE_LAYOUT: u32 = 1;
 
-/// Runs a peer until it is told to end.
+/// Runs a peer with these chaincodes until it is told to end.
 ///
 /// # Errors
 /// [`NodeFault`]: nothing was bound then, or everything was closed again.
-pub async fn start(file: Option<&Path>) -> Result<(), NodeFault> {
+pub async fn start(file: Option<&Path>, chaincodes: Vec<Arc<dyn Chaincode>>) -> Result<(), NodeFault> {
     let settings = Settings::load(file)?;
     let metrics = Metrics::new();
+    let host = start_chaincodes(chaincodes, &settings)?;
     let images = start_images().await?;
-    let parts = Parts::prepare(&settings, images, &metrics)?;
+    let parts = Parts::prepare(&settings, (host, images), &metrics)?;
     let listener = listen(settings.listen).await?;
     let health = Health::new(env!("CARGO_PKG_VERSION"));
     health::register(
@@ -114,7 +110,11 @@ struct Parts {
 }
 
 impl Parts {
-    fn prepare(settings: &Settings, images: Arc<ImageWorkers>, metrics: &Metrics) -> Result<Self, NodeFault> {
+    fn prepare(
+        settings: &Settings,
+        (host, images): (ChaincodeHost, Arc<ImageWorkers>),
+        metrics: &Metrics,
+    ) -> Result<Self, NodeFault> {
         let start = |what: &'static str, error: &dyn std::error::Error| NodeFault::Start {
             what,
             cause: with_causes(error),
@@ -135,12 +135,8 @@ impl Parts {
         let peers = Arc::new(RemotePeers::new(dialer.clone()));
         let fetcher = Arc::new(Fetcher::new(sealed.clone(), peers.clone(), FetchLimits::default()));
         metrics::ask(metrics, &channels, &images);
+        let registry = metrics;
         let metrics = Arc::new(PeerMetrics::new(metrics));
-        let host = ChaincodeHost::start(
-            vec![Arc::new(Identities), Arc::new(Reports), Arc::new(AssetTransfer)],
-            HostLimits::default(),
-        )
-        .map_err(|error| start("the chaincode host", &error))?;
         let joins: Arc<OnceLock<Weak<Following>>> = Arc::default();
         let endorser = Arc::new(Endorser {
             channels: channels.clone(),
@@ -153,6 +149,7 @@ impl Parts {
             turns: Semaphore::new(PROPOSALS_MAX),
             metrics: metrics.clone(),
         });
+        metrics::ask_chaincodes(registry, &endorser);
         let attestations =
             Arc::new(Attestations::new((signer.msp_id().clone(), signer.poi()), stop_of(&channels)));
         let address = settings.address.clone();
@@ -207,7 +204,8 @@ impl Parts {
             images: self.images.clone(),
         };
         let node = || self.node.clone();
-        let gateway = GatewayService::new(node(), self.dialer.clone(), self.custody.clone());
+        let limits = GatewayLimits::default().outlasting_runs_of(settings.execute_timeout);
+        let gateway = GatewayService::new(node(), self.dialer.clone(), self.custody.clone(), limits);
         let custody = CustodyService::new(node(), self.custody.clone());
         let exchange = ExchangeService::new(node(), self.sealed.clone(), ServeLimits::default());
         let reports = ReportService::new(node(), report_parts, ReportLimits::default());
@@ -233,6 +231,19 @@ fn revocation_gate(channels: Arc<Channels>) -> ConnectionGate {
     ConnectionGate::new(move |certificate| channels.admits(certificate))
 }
 
+/// The threads on which this program's chaincodes run.
+fn start_chaincodes(
+    of_program: Vec<Arc<dyn Chaincode>>,
+    settings: &Settings,
+) -> Result<ChaincodeHost, NodeFault> {
+    let fault = |cause: String| NodeFault::Start { what: "the chaincode host", cause };
+    let chaincodes = with_system_chaincode(of_program).map_err(|error| fault(error.to_string()))?;
+    let limits = HostLimits { deadline: settings.execute_timeout, ..HostLimits::default() };
+    let host = ChaincodeHost::start(chaincodes, limits).map_err(|error| fault(with_causes(&error)))?;
+    tracing::info!(installed = ?host.installed(), "chaincodes");
+    Ok(host)
+}
+
 /// Workers that this very program becomes; they have proved to work when this returns.
 async fn start_images() -> Result<Arc<ImageWorkers>, NodeFault> {
     let command = WorkerCommand::own(IMAGE_WORKER);
@@ -240,73 +251,6 @@ async fn start_images() -> Result<Arc<ImageWorkers>, NodeFault> {
     workers
         .map(Arc::new)
         .map_err(|error| NodeFault::Start { what: "an image worker", cause: error.to_string() })
-}
-
-/// Followers of all channels.
-struct Following {
-    channels: Arc<Channels>,
-    signer: Arc<SigningIdentity>,
-    dialer: Dialer,
-    upkeep: Arc<Upkeep<PeerNode>>,
-    metrics: Arc<PeerMetrics>,
-    attestations: Arc<Attestations>,
-    /// Judges live connections again after a block that revoked somebody or changed a configuration.
-    gate: ConnectionGate,
-    runtime: Handle,
-    tasks: Mutex<JoinSet<()>>,
-    committers: Mutex<Vec<std::thread::JoinHandle<()>>>,
-}
-
-impl Following {
-    /// Starts committer and follower of a channel.
-    fn follow(&self, channel: Arc<Channel>) -> Result<(), NodeFault> {
-        tracing::info!(channel = %channel.channel(), height = channel.height(), "following");
-        let (upkeep, gate, channels) = (self.upkeep.clone(), self.gate.clone(), self.channels.clone());
-        let after: AfterCommit = Arc::new(move |channel: &Channel, number| {
-            trust_anew(&channels, channel, number);
-            if channel.revocations().is_of(number) {
-                gate.recheck();
-            }
-            look_after(&upkeep, channel, number);
-        });
-        // A node that ended between a block's write and its upkeep does the upkeep now; how far it came is on disk.
-        if let Err(fault) = self.upkeep.resume(&*channel) {
-            tracing::error!(channel = %channel.channel(), fault = with_causes(&fault), "reports of earlier blocks were not looked after");
-        }
-        let (arrivals, committer) = committing::start(channel.clone(), after, self.metrics.clone())?;
-        self.committers.lock().unwrap_or_else(PoisonError::into_inner).push(committer);
-        let attester = Attester {
-            channel: channel.clone(),
-            signer: self.signer.clone(),
-            dialer: self.dialer.clone(),
-            attestations: self.attestations.clone(),
-        };
-        let (signer, dialer) = (self.signer.clone(), self.dialer.clone());
-        let follower = Follower { channel, arrivals, signer, dialer };
-        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        tasks.spawn_on(follower.run(), &self.runtime);
-        tasks.spawn_on(attester.run(), &self.runtime);
-        Ok(())
-    }
-
-    /// Ends the followers, and with them their committers, and waits for both.
-    async fn end(&self) {
-        let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
-        tasks.shutdown().await;
-        let committers = std::mem::take(&mut *self.committers.lock().unwrap_or_else(PoisonError::into_inner));
-        let joined = tokio::task::spawn_blocking(move || {
-            committers.into_iter().filter_map(|committer| committer.join().err()).count()
-        });
-        if joined.await.map_or(true, |panicked| panicked > 0) {
-            tracing::error!("a committer had panicked");
-        }
-    }
-}
-
-fn look_after(upkeep: &Upkeep<PeerNode>, channel: &Channel, number: BlockNumber) {
-    if let Err(fault) = upkeep.committed(channel, number) {
-        tracing::error!(channel = %channel.channel(), block_number = number.0, fault = with_causes(&fault), "reports of a block were not looked after");
-    }
 }
 
 /// What stops a channel whose ledger others contradict.
@@ -317,18 +261,6 @@ fn stop_of(channels: &Arc<Channels>) -> Stop {
             channel.stop(reason);
         }
     })
-}
-
-/// After a configuration block, TLS believes the organisations that it names and no others.
-fn trust_anew(channels: &Channels, channel: &Channel, number: BlockNumber) {
-    if channel.ledger().last_header().last_config != number {
-        return;
-    }
-    let sequence = channel.bundle().config().sequence;
-    tracing::info!(channel = %channel.channel(), block_number = number.0, sequence, "configuration in force");
-    if let Err(fault) = channels.trust() {
-        tracing::error!(channel = %channel.channel(), block_number = number.0, fault = with_causes(&fault), "TLS believes the organisations of before");
-    }
 }
 
 /// What the endorser does when a channel was joined.
