@@ -11,6 +11,7 @@ mod help;
 mod identities;
 mod image_workers;
 mod metrics;
+mod misbehaving_chaincode;
 mod mixed_load;
 mod one_hospital_down;
 mod one_orderer;
