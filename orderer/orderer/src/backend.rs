@@ -31,13 +31,17 @@ pub enum ProposeError {
     Stopped(String),
 }
 
+/// What becomes of a block in consensus: answers after a majority has it on the disk and this consenter has applied it.
+pub type Outcome = BoxFuture<'static, Result<Applied, ProposeError>>;
+
 /// Consensus on the order of blocks of one channel.
 pub trait OrderingBackend: Send + Sync + 'static {
     /// Who leads, live.
     fn leadership(&self) -> watch::Receiver<Leadership>;
 
-    /// Orders a block; answers after a majority has it on the disk and this consenter has applied it.
-    fn propose(&self, block: Bytes) -> BoxFuture<'_, Result<Applied, ProposeError>>;
+    /// Hands a block to consensus behind those that were handed to it before, and returns without waiting for what becomes
+    /// of it. Outcomes come in the order of the proposals.
+    fn propose(&self, block: Bytes) -> BoxFuture<'_, Outcome>;
 
     /// Answers another consenter's message, with an answer of the same kind, or says why not.
     fn receive(&self, target: u64, message: RaftMessage) -> BoxFuture<'_, Result<Bytes, String>>;

@@ -1,40 +1,39 @@
-//! The leader's loop: envelopes in, one block after the other to consensus, answers out.
+//! The leader's loop: envelopes in, blocks to consensus, answers out.
 //!
-//! Runs on every consenter and cuts only where this one leads and has applied all that leaders before it ordered. One
-//! block is in consensus at a time, so that each header follows from the last one applied. Whoever waits is answered when
-//! its block is on the disks of a majority and applied here; when leadership ends, whoever waits for a block is told so
-//! and turns to the next leader. A transaction that waits or is in a block already is not ordered twice. A change of
-//! configuration holds from the next block on: what was admitted before it is judged again.
+//! Runs on every consenter and cuts only where this one leads and has applied all that leaders before it ordered. Several
+//! blocks are in consensus at a time, each on top of the one before it ([`Pipeline`]). Whoever waits is answered when its
+//! block is on the disks of a majority and applied here; when leadership ends, everybody who waits is told so and turns to
+//! the next leader, since nobody knows yet what becomes of the blocks in consensus. A transaction that waits or is in a
+//! block already is not ordered twice. A change of configuration holds from the next block on: what was admitted before it
+//! is judged again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use ordering::{Admitted, Batch, BlockCutter, BroadcastRejection, RecentTransactions, Seal};
+use ordering::{Admitted, BlockCutter, Group, Pipeline, RecentTransactions};
 use protocol::fabric::Status;
 use protocol::{Block, BlockNumber, TxId};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::backend::{Leadership, OrderingBackend, ProposeError};
-use crate::chain::{Applied, Chain, InForce};
+use crate::backend::{Leadership, OrderingBackend, Outcome};
+use crate::chain::{Chain, InForce};
 use crate::clocks::Clocks;
-use crate::proposing::{Item, Prepared, prepare};
+use crate::proposing::Item;
+
+mod blocks;
 
 /// Callers that wait for one transaction: a gateway and its retries, many times over.
 const REPLIES_A_TRANSACTION_MAX: usize = 64;
-/// Blocks in consensus at a time.
-const IN_FLIGHT_MAX: usize = 1;
+/// Blocks that were cut and are not yet applied: enough to keep disks and links busy while a block is on its way through
+/// them, few enough that one dropped block costs little.
+const IN_FLIGHT_MAX: usize = 8;
 /// Envelopes that wait in the cutter, in bytes: beyond it the queue before it fills and senders wait.
 const WAITING_BYTES_MAX: u64 = 64 << 20;
 /// Transactions remembered as committed: a minute of a busy channel; older ones are looked up on disk.
 const RECENT_MAX: usize = 100_000;
-/// How often one block is proposed anew after it was dropped, before its senders are told.
-const DROPS_MAX: u32 = 5;
-/// Nonces tried before the search looks whether it is still wanted: about a tenth of a second.
-const NONCES_A_STEP: u64 = 1 << 18;
 
 /// An admitted envelope that waits for its block.
 pub struct Submission {
@@ -71,44 +70,37 @@ pub struct LeaderParts {
     pub submissions: mpsc::Receiver<Submission>,
 }
 
-/// What became of a batch: those that were proposed and how, and those that were refused before.
-struct Outcome {
-    items: Vec<Item>,
-    refused: Vec<(Item, BroadcastRejection)>,
-    result: Result<Applied, ProposeError>,
-}
-
 struct Leader {
     chain: Arc<Chain>,
     backend: Arc<dyn OrderingBackend>,
     clocks: Arc<Clocks>,
     leadership: watch::Receiver<Leadership>,
+    /// The term in which this consenter leads, as far as the loop has taken notice.
+    term: Option<u64>,
     configurations: watch::Receiver<InForce>,
     cutter: BlockCutter<Item>,
+    pipeline: Pipeline<Item>,
     recent: RecentTransactions,
     replies: BTreeMap<TxId, Vec<oneshot::Sender<Verdict>>>,
-    in_flight: Option<BoxFuture<'static, Outcome>>,
+    /// The search for the proof of work of the next block.
+    sealing: Option<BoxFuture<'static, Option<Block>>>,
+    /// The block whose proof of work was found, about to be proposed.
+    sealed: Option<Block>,
+    /// Of the blocks in consensus, in order.
+    outcomes: VecDeque<Outcome>,
+    /// How often in a row a block was dropped.
     drops: u32,
+    /// The last block of the chain that came from this loop in this term, or from before it.
+    known: BlockNumber,
+    /// The last block that came from elsewhere since: it may hold what was admitted before it.
+    foreign: BlockNumber,
 }
 
 /// Runs the loop until `shutdown` turns true or the senders of envelopes are gone.
 pub async fn lead(parts: LeaderParts, mut shutdown: watch::Receiver<bool>) {
     let LeaderParts { chain, backend, clocks, mut submissions } = parts;
-    let batch = chain.bundle().config().orderer.batch.clone();
-    let leadership = backend.leadership();
-    let mut changes = leadership.clone();
-    let mut leader = Leader {
-        cutter: BlockCutter::new(batch, IN_FLIGHT_MAX),
-        recent: RecentTransactions::new(RECENT_MAX),
-        replies: BTreeMap::new(),
-        in_flight: None,
-        drops: 0,
-        configurations: chain.configurations(),
-        chain,
-        backend,
-        clocks,
-        leadership,
-    };
+    let mut leader = Leader::new(chain, backend, clocks);
+    let mut changes = leader.leadership.clone();
     loop {
         let has_room = leader.cutter.waiting_bytes() < WAITING_BYTES_MAX;
         let wait = leader.wait();
@@ -118,24 +110,23 @@ pub async fn lead(parts: LeaderParts, mut shutdown: watch::Receiver<bool>) {
                 if changed.is_err() {
                     break;
                 }
-                leader.leadership_changed();
+                leader.follow();
             }
             submission = submissions.recv(), if has_room => match submission {
                 Some(submission) => leader.submitted(submission),
                 None => break,
             },
-            outcome = in_flight(&mut leader.in_flight) => {
-                leader.in_flight = None;
-                leader.completed(outcome);
-            }
+            block = pending(leader.sealing.as_mut()) => leader.sealed(block),
+            outcome = pending(leader.outcomes.front_mut()) => leader.completed(outcome),
             () = sleep(wait) => leader.tick(),
         }
+        leader.assemble().await;
     }
     leader.give_up(&Verdict::NotLeader);
 }
 
-/// The outcome of the block in consensus; never, where none is.
-async fn in_flight(future: &mut Option<BoxFuture<'static, Outcome>>) -> Outcome {
+/// What the future yields; never, where there is none.
+async fn pending<T>(future: Option<&mut BoxFuture<'static, T>>) -> T {
     match future {
         Some(future) => future.await,
         None => std::future::pending().await,
@@ -150,8 +141,43 @@ async fn sleep(wait: Option<Duration>) {
 }
 
 impl Leader {
-    fn is_ready(&self) -> bool {
-        self.leadership.borrow().is_ready
+    fn new(chain: Arc<Chain>, backend: Arc<dyn OrderingBackend>, clocks: Arc<Clocks>) -> Self {
+        let batch = chain.bundle().config().orderer.batch.clone();
+        let known = chain.last_header().number;
+        let mut leader = Self {
+            cutter: BlockCutter::new(batch, IN_FLIGHT_MAX),
+            pipeline: Pipeline::default(),
+            recent: RecentTransactions::new(RECENT_MAX),
+            replies: BTreeMap::new(),
+            sealing: None,
+            sealed: None,
+            outcomes: VecDeque::new(),
+            drops: 0,
+            known,
+            foreign: known,
+            term: None,
+            configurations: chain.configurations(),
+            leadership: backend.leadership(),
+            chain,
+            backend,
+            clocks,
+        };
+        leader.follow();
+        leader
+    }
+
+    /// Takes notice of who leads. Where that is another consenter, or this one anew, everybody who waits is told.
+    fn follow(&mut self) {
+        let now = self.leadership.borrow().clone();
+        let term = now.is_ready.then_some(now.term);
+        if term == self.term {
+            return;
+        }
+        if self.term.is_some() {
+            self.give_up(&Verdict::NotLeader);
+        }
+        self.term = term;
+        self.known = self.chain.last_header().number;
     }
 
     fn wait(&self) -> Option<Duration> {
@@ -161,39 +187,50 @@ impl Leader {
     fn submitted(&mut self, submission: Submission) {
         let Submission { envelope, admitted, reply } = submission;
         self.adopt();
+        self.follow();
         let tx_id = admitted.tx_id.clone();
-        if !self.is_ready() {
+        if self.term.is_none() {
             let _ = reply.send(Verdict::NotLeader);
             return;
         }
+        // Read first: a block that comes in between is looked at again.
+        let not_up_to = self.chain.last_header().number;
         match self.block_of(&tx_id) {
             Ok(Some(number)) => {
                 let _ = reply.send(Verdict::Ordered(number));
             }
             Ok(None) => {
                 let is_new = self.recent.queue(&tx_id);
-                let replies = self.replies.entry(tx_id.clone()).or_default();
-                // A client that sends the same envelope again and again while nothing commits must not fill memory.
-                replies.retain(|waiting| !waiting.is_closed());
-                if replies.len() < REPLIES_A_TRANSACTION_MAX {
-                    replies.push(reply);
-                } else {
-                    let _ = reply.send(Verdict::Failed("too many wait for this transaction".to_owned()));
-                }
+                self.wait_for(&tx_id, reply);
                 if is_new {
-                    let (bytes, now_ms) = (envelope.len(), self.clocks.now_ms());
-                    let batches = if admitted.is_config_update {
-                        self.cutter.push_alone(Item { admitted, envelope }, bytes, now_ms)
-                    } else {
-                        self.cutter.push(Item { admitted, envelope }, bytes, now_ms)
-                    };
-                    self.propose(batches);
+                    self.cut(Item { admitted, envelope, not_up_to });
                 }
             }
             Err(reason) => {
                 let _ = reply.send(Verdict::Failed(reason));
             }
         }
+    }
+
+    fn wait_for(&mut self, tx_id: &TxId, reply: oneshot::Sender<Verdict>) {
+        let replies = self.replies.entry(tx_id.clone()).or_default();
+        // A client that sends the same envelope again and again while nothing commits must not fill memory.
+        replies.retain(|waiting| !waiting.is_closed());
+        if replies.len() < REPLIES_A_TRANSACTION_MAX {
+            replies.push(reply);
+        } else {
+            let _ = reply.send(Verdict::Failed("too many wait for this transaction".to_owned()));
+        }
+    }
+
+    fn cut(&mut self, item: Item) {
+        let (bytes, now_ms) = (item.envelope.len(), self.clocks.now_ms());
+        let batches = if item.admitted.is_config_update {
+            self.cutter.push_alone(item, bytes, now_ms)
+        } else {
+            self.cutter.push(item, bytes, now_ms)
+        };
+        self.enqueue(batches);
     }
 
     fn block_of(&self, tx_id: &TxId) -> Result<Option<BlockNumber>, String> {
@@ -217,52 +254,7 @@ impl Leader {
     fn tick(&mut self) {
         self.adopt();
         let batches = self.cutter.tick(self.clocks.now_ms());
-        self.propose(batches);
-    }
-
-    fn leadership_changed(&mut self) {
-        if !self.is_ready() {
-            let waiting = self.cutter.drain();
-            self.refuse(waiting, &Verdict::NotLeader);
-            // What is in consensus comes back by itself, and was forgotten by the cutter.
-        }
-    }
-
-    fn completed(&mut self, outcome: Outcome) {
-        let Outcome { items, refused, result } = outcome;
-        self.adopt();
-        for (item, rejection) in refused {
-            self.refuse(vec![item], &Verdict::Refused(rejection.status(), rejection.to_string()));
-        }
-        match result {
-            Ok(Applied::Block(number)) => {
-                self.drops = 0;
-                for item in items {
-                    self.recent.commit(item.tx_id(), number);
-                    self.answer(item.tx_id(), &Verdict::Ordered(number));
-                }
-            }
-            Ok(Applied::Dropped(reason)) if self.drops < DROPS_MAX && self.is_ready() => {
-                self.drops += 1;
-                tracing::warn!(reason, "proposed block dropped; its envelopes are proposed again");
-                let is_alone = items.iter().any(|item| item.admitted.is_config_update);
-                let sized = items.into_iter().map(|item| {
-                    let bytes = item.envelope.len();
-                    (item, bytes)
-                });
-                self.cutter.requeue(sized.collect(), self.clocks.now_ms(), is_alone);
-            }
-            Ok(Applied::Dropped(_)) => {
-                self.refuse(items, &Verdict::Failed("the block was dropped".to_owned()))
-            }
-            Ok(Applied::Nothing) | Err(ProposeError::NotLeader) => self.refuse(items, &Verdict::NotLeader),
-            Err(ProposeError::Stopped(reason)) => {
-                tracing::error!(reason, "consensus has stopped on this node");
-                self.refuse(items, &Verdict::Failed("consensus has stopped on this orderer".to_owned()));
-            }
-        }
-        let batches = self.cutter.completed(self.clocks.now_ms());
-        self.propose(batches);
+        self.enqueue(batches);
     }
 
     fn refuse(&mut self, items: Vec<Item>, verdict: &Verdict) {
@@ -272,13 +264,18 @@ impl Leader {
         }
     }
 
+    /// Forgets all that waits or is in consensus, and answers everybody. The search for a proof of work ends here.
     fn give_up(&mut self, verdict: &Verdict) {
-        self.cutter.drain();
-        for (_, replies) in std::mem::take(&mut self.replies) {
-            for reply in replies {
-                let _ = reply.send(verdict.clone());
-            }
+        (self.sealing, self.sealed) = (None, None);
+        self.outcomes.clear();
+        let mut items = self.cutter.drain();
+        for Group { items: mut group, .. } in self.pipeline.abandon() {
+            items.append(&mut group);
+            // Nothing waits any more, so nothing is cut.
+            self.cutter.completed(self.clocks.now_ms());
         }
+        self.drops = 0;
+        self.refuse(items, verdict);
     }
 
     fn answer(&mut self, tx_id: &TxId, verdict: &Verdict) {
@@ -287,46 +284,6 @@ impl Leader {
             let _ = reply.send(verdict.clone());
         }
     }
-
-    /// Gives a batch to consensus. The cutter yields no further one before this one has left.
-    fn propose(&mut self, batches: Vec<Batch<Item>>) {
-        for batch in batches {
-            assert!(self.in_flight.is_none(), "one block is in consensus at a time");
-            let (chain, clocks) = (Arc::clone(&self.chain), Arc::clone(&self.clocks));
-            let (backend, leadership) = (Arc::clone(&self.backend), self.leadership.clone());
-            let future = async move {
-                let Prepared { items, refused, block } = prepare(&chain, &clocks, batch.items);
-                let result = match block {
-                    None => Ok(Applied::Nothing),
-                    Some(block) => match sealed(block, &leadership).await {
-                        Some(block) => backend.propose(block.to_bytes().into()).await,
-                        None => Err(ProposeError::NotLeader),
-                    },
-                };
-                Outcome { items, refused, result }
-            };
-            self.in_flight = Some(future.boxed());
-        }
-    }
-}
-
-/// The block with its proof of work, found off the reactor; `None` when leadership ends meanwhile.
-async fn sealed(mut block: Block, leadership: &watch::Receiver<Leadership>) -> Option<Block> {
-    if block.header.proof.difficulty_bits == 0 {
-        return Some(block);
-    }
-    let seal = Arc::new(Seal::new(&block.header));
-    let mut first = 0_u64;
-    while leadership.borrow().is_ready {
-        let (step, last) = (Arc::clone(&seal), first.saturating_add(NONCES_A_STEP));
-        let found = tokio::task::spawn_blocking(move || step.find(first..last)).await;
-        if let Some(nonce) = found.ok().flatten() {
-            block.header.proof.nonce = nonce;
-            return Some(block);
-        }
-        first = last;
-    }
-    None
 }
 
 #[cfg(test)]

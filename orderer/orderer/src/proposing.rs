@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use configtx::{ConfigBundle, next_config};
 use ordering::{Admitted, Assembly, BroadcastRejection, admit, assemble, block_timestamp};
-use protocol::{Block, BlockHeader, TxId};
+use protocol::{Block, BlockHeader, BlockNumber, TxId};
 
 use crate::chain::Chain;
 use crate::clocks::Clocks;
@@ -18,6 +18,8 @@ pub struct Item {
     pub admitted: Admitted,
     /// The envelope.
     pub envelope: Bytes,
+    /// No block up to this one holds the transaction.
+    pub not_up_to: BlockNumber,
 }
 
 impl Item {
@@ -37,18 +39,18 @@ pub struct Prepared {
     pub block: Option<Block>,
 }
 
-/// The next block of a chain, of these items.
-pub fn prepare(chain: &Chain, clocks: &Clocks, mut items: Vec<Item>) -> Prepared {
-    let (bundle, previous) = (chain.bundle(), chain.last_header());
+/// The block of these items that follows `previous`, which is in consensus or applied.
+pub fn prepare(chain: &Chain, clocks: &Clocks, previous: &BlockHeader, mut items: Vec<Item>) -> Prepared {
+    let bundle = chain.bundle();
     let clocks_ms = clocks.clocks_ms();
     if items.len() == 1
         && let Some(item) = items.pop_if(|item| item.admitted.is_config_update)
     {
-        return prepare_update(&bundle, &previous, &clocks_ms, item);
+        return prepare_update(&bundle, previous, &clocks_ms, item);
     }
     let (items, refused) = readmitted(&bundle, clocks.now_ms(), items);
     let facts = Assembly {
-        previous: &previous,
+        previous,
         last_config: chain.last_config(),
         difficulty_bits: bundle.config().orderer.difficulty_bits,
         clocks_ms: &clocks_ms,

@@ -1,9 +1,10 @@
 //! What an orderer decides, without the network around it.
 //!
 //! In the order in which a transaction meets it: [`admit`] judges an envelope that a client broadcasts,
-//! [`RecentTransactions`] knows what is already on its way, [`BlockCutter`] says when a block is cut, [`assemble`] makes
-//! the header, [`Seal`] finds the proof of work, [`check_applied`] judges a block that consensus hands back before it is
-//! signed, and [`SignatureCollector`] says when a majority of the consenters has signed.
+//! [`RecentTransactions`] knows what is already on its way, [`BlockCutter`] says when a block is cut, [`Pipeline`] keeps the
+//! blocks that are in consensus at a time, [`assemble`] makes the header, [`Seal`] finds the proof of work,
+//! [`check_applied`] judges a block that consensus hands back before it is signed, and [`SignatureCollector`] says when a
+//! majority of the consenters has signed.
 //!
 //! Nothing here knows consensus, disk, sockets or a clock. Whether a transaction is *valid* is not decided by orderers
 //! at all: peers judge endorsements, versions and identities.
@@ -15,6 +16,7 @@ mod filter;
 #[cfg(test)]
 #[path = "../../../network/configtx/tests/fixture/malleable.rs"]
 mod malleable;
+mod pipeline;
 mod recent;
 mod seal;
 mod signatures;
@@ -25,6 +27,7 @@ pub use applied::{AppliedRefusal, CLOCK_AHEAD_MS_MAX, check_applied};
 pub use assembly::{Assembly, assemble, block_timestamp, median_clock};
 pub use cutter::{Batch, BlockCutter};
 pub use filter::{Admitted, BroadcastRejection, Inspected, admit, channel_of, inspect};
+pub use pipeline::{Group, Pipeline};
 pub use recent::RecentTransactions;
 pub use seal::Seal;
 pub use signatures::{

@@ -31,7 +31,7 @@ pub fn sealed_place(store: Store, difficulty_bits: u8) -> Place {
     settle(store, world)
 }
 
-fn settle(store: Store, world: World) -> Place {
+pub fn settle(store: Store, world: World) -> Place {
     let (chain, own) = Chain::open(parts(&world, store)).expect("a chain");
     Place { chain, world, own }
 }

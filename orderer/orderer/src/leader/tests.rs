@@ -1,14 +1,17 @@
 //! The leader's loop over a backend that orders at once, drops, or hangs, as a test says.
 
-use std::collections::VecDeque;
 use std::sync::Mutex;
 
+use futures_util::FutureExt as _;
 use protocol::RaftMessage;
 use store::Store;
 use tempfile::TempDir;
 use tokio::sync::Notify;
 
+use super::blocks::DROPS_MAX;
 use super::*;
+use crate::backend::ProposeError;
+use crate::chain::Applied;
 use crate::chain::tests::{Place, open, place_of};
 use crate::world::{NOW_MS, World};
 
@@ -25,7 +28,7 @@ struct FakeBackend {
     leadership: watch::Sender<Leadership>,
     fates: Mutex<VecDeque<Fate>>,
     proposed: watch::Sender<usize>,
-    released: Notify,
+    released: Arc<Notify>,
 }
 
 impl OrderingBackend for FakeBackend {
@@ -33,19 +36,21 @@ impl OrderingBackend for FakeBackend {
         self.leadership.subscribe()
     }
 
-    fn propose(&self, block: Bytes) -> BoxFuture<'_, Result<Applied, ProposeError>> {
-        async move {
-            self.proposed.send_modify(|count| *count += 1);
-            let fate = self.fates.lock().expect("unpoisoned").pop_front();
+    fn propose(&self, block: Bytes) -> BoxFuture<'_, Outcome> {
+        self.proposed.send_modify(|count| *count += 1);
+        let fate = self.fates.lock().expect("unpoisoned").pop_front();
+        let (chain, released) = (Arc::clone(&self.chain), Arc::clone(&self.released));
+        // Outcomes are waited for in their order, so blocks are applied in it.
+        let outcome = async move {
             match fate {
                 Some(Fate::Drop) => return Ok(Applied::Dropped("as the test says".to_owned())),
                 Some(Fate::NotLeader) => return Err(ProposeError::NotLeader),
-                Some(Fate::Hang) => self.released.notified().await,
+                Some(Fate::Hang) => released.notified().await,
                 None => {}
             }
-            Ok(self.chain.apply(&[Some(block)], |_| ()).expect("applied").remove(0))
-        }
-        .boxed()
+            Ok(chain.apply(&[Some(block)], |_| ()).expect("applied").remove(0))
+        };
+        std::future::ready(outcome.boxed()).boxed()
     }
 
     fn receive(&self, _: u64, _: RaftMessage) -> BoxFuture<'_, Result<Bytes, String>> {
@@ -78,7 +83,7 @@ fn stage(fates: &[Fate], change: impl FnOnce(Store) -> Place) -> Stage {
         leadership: watch::Sender::new(leading(true)),
         fates: Mutex::new(fates.iter().copied().collect()),
         proposed: watch::Sender::new(0),
-        released: Notify::new(),
+        released: Arc::new(Notify::new()),
     });
     let (submissions, submitted) = mpsc::channel(100);
     let (ending, ends) = watch::channel(false);
@@ -172,17 +177,80 @@ async fn who_does_not_lead_says_so_and_orders_again_when_it_does() {
 }
 
 #[tokio::test]
-async fn lost_leadership_frees_whoever_waits_but_not_what_is_in_consensus() {
+async fn lost_leadership_frees_whoever_waits_also_for_what_is_in_consensus() {
     let stage = stage(&[Fate::Hang], one);
     let first = stage.submit(1).await;
     stage.proposed(1).await;
     let second = stage.submit(2).await;
     stage.backend.leadership.send_replace(leading(false));
     assert_eq!(second.await, Ok(Verdict::NotLeader));
+    assert_eq!(first.await, Ok(Verdict::NotLeader), "nobody knows what becomes of its block");
+    stage.backend.leadership.send_replace(leading(true));
+    assert_eq!(stage.order(2).await, Verdict::Ordered(BlockNumber(1)));
+}
+
+#[tokio::test]
+async fn another_term_frees_them_too() {
+    let stage = stage(&[Fate::Hang], one);
+    let first = stage.submit(1).await;
+    stage.proposed(1).await;
+    stage.backend.leadership.send_replace(Leadership { term: 2, ..leading(true) });
+    assert_eq!(first.await, Ok(Verdict::NotLeader));
+    assert_eq!(stage.order(1).await, Verdict::Ordered(BlockNumber(1)));
+}
+
+#[tokio::test]
+async fn full_blocks_follow_each_other_into_consensus_and_are_answered_in_order() {
+    let stage = stage(&[Fate::Hang], one);
+    let mut verdicts = vec![stage.submit(0).await];
+    let count = u64::from(stage.world.config.orderer.batch.max_message_count);
+    stage.proposed(1).await;
+    for number in 1..=2 * count {
+        verdicts.push(stage.submit(number).await);
+    }
+    stage.proposed(3).await;
+    assert_eq!(stage.chain.last_header().number, BlockNumber(0), "none is applied yet");
+    stage.backend.released.notify_one();
+    let mut found = Vec::new();
+    for verdict in verdicts {
+        let Ok(Verdict::Ordered(number)) = verdict.await else { panic!("it is ordered") };
+        found.push(number.0);
+    }
+    let expected = (0..=2 * count).map(|number| 1 + number.div_ceil(count));
+    assert_eq!(found, expected.collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn blocks_behind_a_dropped_one_come_again_in_their_order() {
+    let stage = stage(&[Fate::Hang, Fate::Drop], one);
+    let first = stage.submit(0).await;
+    let count = u64::from(stage.world.config.orderer.batch.max_message_count);
+    stage.proposed(1).await;
+    let mut verdicts = Vec::new();
+    for number in 1..=2 * count {
+        verdicts.push(stage.submit(number).await);
+    }
+    stage.proposed(3).await;
     stage.backend.released.notify_one();
     assert_eq!(first.await, Ok(Verdict::Ordered(BlockNumber(1))));
-    stage.backend.leadership.send_replace(leading(true));
-    assert_eq!(stage.order(2).await, Verdict::Ordered(BlockNumber(2)));
+    // The third block stood on the second: the chain itself refuses it.
+    for (number, verdict) in (0..).zip(verdicts) {
+        assert_eq!(verdict.await, Ok(Verdict::Ordered(BlockNumber(2 + number / count))));
+    }
+    assert_eq!(*stage.backend.proposed.borrow(), 5);
+}
+
+#[tokio::test]
+async fn lost_leadership_ends_the_search_for_a_proof_of_work() {
+    use crate::chain::tests::sealed_place;
+    // Of this difficulty a search takes many seconds, and there are no blocks to hang.
+    let stage = stage(&[], |store| sealed_place(store, 24));
+    let first = stage.submit(1).await;
+    stage.taken().await;
+    stage.backend.leadership.send_replace(leading(false));
+    assert_eq!(first.await, Ok(Verdict::NotLeader));
+    assert_eq!(*stage.backend.proposed.borrow(), 0);
+    assert_eq!(stage.chain.last_header().number, BlockNumber(0));
 }
 
 #[tokio::test]
@@ -255,3 +323,5 @@ async fn what_a_new_configuration_refuses_is_answered_and_holds_up_nobody() {
     assert!(matches!(large.await, Ok(Verdict::Refused(Status::RequestEntityTooLarge, _))));
     assert_eq!(small.await, Ok(Verdict::Ordered(BlockNumber(3))));
 }
+
+mod model;

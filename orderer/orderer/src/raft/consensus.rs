@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use futures_util::FutureExt as _;
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use openraft::error::{ClientWriteError, InitializeError, RaftError};
 use openraft::{Config, EmptyNode, Raft, RaftMetrics, ServerState, SnapshotPolicy};
@@ -25,8 +25,8 @@ use super::network::Network;
 use super::record::{EntryContent, VoteRecord};
 use super::state_machine::StateMachine;
 use super::{NodeId, ProposedBlock, RaftTypes, consenter_of, node_id};
-use crate::backend::{Leadership, OrderingBackend, ProposeError};
-use crate::chain::{Applied, Chain, ChainFault};
+use crate::backend::{Leadership, OrderingBackend, Outcome, ProposeError};
+use crate::chain::{Chain, ChainFault};
 use crate::clocks::Clocks;
 use crate::consenters::ConsenterNetwork;
 
@@ -164,17 +164,18 @@ impl OrderingBackend for RaftConsensus {
         self.leadership.clone()
     }
 
-    fn propose(&self, block: Bytes) -> BoxFuture<'_, Result<Applied, ProposeError>> {
-        async move {
-            match self.raft.client_write(ProposedBlock(block)).await {
-                Ok(response) => Ok(response.data),
-                Err(RaftError::APIError(ClientWriteError::ForwardToLeader(_))) => {
-                    Err(ProposeError::NotLeader)
-                }
-                Err(error) => Err(ProposeError::Stopped(error.to_string())),
+    fn propose(&self, block: Bytes) -> BoxFuture<'_, Outcome> {
+        let handed = self.raft.client_write_ff(ProposedBlock(block));
+        let outcome = handed.map(|handed| async move {
+            let stopped = |reason: String| ProposeError::Stopped(reason);
+            match handed.map_err(|error| stopped(error.to_string()))?.await {
+                Ok(Ok(response)) => Ok(response.data),
+                Ok(Err(ClientWriteError::ForwardToLeader(_))) => Err(ProposeError::NotLeader),
+                Ok(Err(error)) => Err(stopped(error.to_string())),
+                Err(_) => Err(stopped("it ended before it answered".to_owned())),
             }
-        }
-        .boxed()
+        });
+        outcome.map(FutureExt::boxed).boxed()
     }
 
     fn receive(&self, target: u64, message: RaftMessage) -> BoxFuture<'_, Result<Bytes, String>> {
