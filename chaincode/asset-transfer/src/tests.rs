@@ -69,6 +69,7 @@ fn simulated(args: &[&str]) -> (Result<Bytes, ChaincodeError>, Simulation) {
     let invocation = Invocation {
         channel: ChannelId::new("ch").expect("valid"),
         chaincode: ChaincodeName::new("asset-transfer").expect("valid"),
+        version: "1.0".to_owned(),
         tx_id: TxId::of(b"n", b"c"),
         args: args.iter().map(|arg| Bytes::copy_from_slice(arg.as_bytes())).collect(),
         transient: BTreeMap::new(),

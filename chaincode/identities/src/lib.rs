@@ -8,6 +8,7 @@ mod listing;
 mod record;
 
 use bytes::Bytes;
+use configtx::IdentityRules;
 use msp::Msp;
 use protocol::{IdentityRecord, MspId, Poi};
 use shim::{Chaincode, ChaincodeError, Stub};
@@ -36,7 +37,8 @@ impl Chaincode for Identities {
     }
 
     fn version(&self) -> &'static str {
-        configtx::IDENTITIES_VERSION
+        // The newest: it follows the older rules as well, wherever the channel asks for them.
+        IdentityRules::V1_1.version()
     }
 
     fn invoke(&self, stub: &mut dyn Stub) -> Result<Bytes, ChaincodeError> {
@@ -87,6 +89,8 @@ fn change(stub: &mut dyn Stub, call: &[Bytes]) -> Result<Bytes, ChaincodeError> 
         poi: creator.poi,
         roles: &creator.roles,
         at_ms: stub.timestamp_ms(),
+        rules: IdentityRules::of_version(stub.version())
+            .ok_or_else(|| failed(format!("this peer does not know version {} of {NAME}", stub.version())))?,
     };
     let change = IdentityChange::read(call, &actor).map_err(|refusal| refused(&refusal))?;
     let before = record::read(stub, &creator.msp_id, &creator.poi)?;

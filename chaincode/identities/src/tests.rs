@@ -9,8 +9,8 @@ use std::sync::Arc;
 use fixture::{NOW_MS, Network, certificate_of, msp_id};
 use msp::SigningIdentity;
 use protocol::{
-    BlockNumber, ChaincodeName, Digest, IdentityAction, IdentityClaim, IdentityStatus, Role, TxId, TxNumber,
-    Version, codec,
+    BlockNumber, ChaincodeName, Digest, IdentityAction, IdentityClaim, IdentityStatus, ProofScope, Role,
+    TxId, TxNumber, Version, codec,
 };
 use shim::{Creator, Invocation, NoDeadline, Simulation, SimulationLimits, StateFault, StateReader};
 use validation::{REGISTER_IDENTITY, RENEW_IDENTITY, REVOKE_IDENTITY};
@@ -44,6 +44,7 @@ struct World {
     doctor: SigningIdentity,
     nurse: SigningIdentity,
     state: BTreeMap<String, Bytes>,
+    rules: IdentityRules,
 }
 
 impl World {
@@ -67,7 +68,7 @@ impl World {
         let mut records: Vec<_> = first.map(|identity| record(identity, IdentityStatus::Active)).collect();
         records.push(record(&fixture::registered(&nurse, Role::Client), IdentityStatus::Revoked));
         let state = records.iter().map(identity_entry).collect();
-        Self { network, doctor, nurse, state }
+        Self { network, doctor, nurse, state, rules: IdentityRules::V1_1 }
     }
 
     fn run(
@@ -80,6 +81,7 @@ impl World {
         let invocation = Invocation {
             channel: self.network.config.channel.clone(),
             chaincode: ChaincodeName::new(NAME).unwrap(),
+            version: self.rules.version().to_owned(),
             tx_id: TxId::of(b"n", b"c"),
             args: args.iter().map(|arg| Bytes::copy_from_slice(arg)).collect(),
             transient: BTreeMap::new(),
@@ -110,9 +112,57 @@ impl World {
             tls_spki: vec![Digest([3; 32])],
             proof: Bytes::new(),
         };
-        let message = claim.proven_bytes(action, &self.network.config.channel, &identity.poi(), 1);
+        let scope = match action {
+            IdentityAction::Register => ProofScope::Registration,
+            IdentityAction::Renew => self.rules.renewal(1),
+        };
+        let message = claim.proven_bytes(scope, &self.network.config.channel, &identity.poi());
         claim.proof = identity.sign(&message).into();
         claim.to_bytes()
+    }
+}
+
+/// One row a rule in which the versions differ: what each of them answers.
+#[test]
+fn a_channel_without_the_capability_keeps_the_rules_of_version_1_0() {
+    let mut world = World::new();
+    let certificate = certificate_of(&world.doctor);
+    for rules in [IdentityRules::V1_0, IdentityRules::V1_1] {
+        world.rules = rules;
+        let (admin, user) =
+            (world.network.identity("HospitalA", "admin"), world.network.identity("HospitalA", "user"));
+        let own = world.claim(IdentityAction::Renew, user);
+        let other = IdentityRules::V1_1.renewal(1);
+        let other = if rules == IdentityRules::V1_0 { other } else { IdentityRules::V1_0.renewal(1) };
+        let mut foreign = IdentityClaim::from_bytes(&own).unwrap();
+        let message = foreign.proven_bytes(other, &world.network.config.channel, &user.poi());
+        foreign.proof = user.sign(&message).into();
+        let foreign = foreign.to_bytes();
+        let doctor = world.doctor.poi().to_string();
+        let bar: [&[u8]; 4] = [REVOKE_IDENTITY.as_bytes(), b"HospitalA", doctor.as_bytes(), &certificate];
+        let rows: [(&str, Vec<&[u8]>, Option<&str>); 3] = [
+            ("a renewal proven as its version says", vec![RENEW_IDENTITY.as_bytes(), &own], None),
+            (
+                "a renewal proven as the other version says",
+                vec![RENEW_IDENTITY.as_bytes(), &foreign],
+                Some("proof of possession"),
+            ),
+            (
+                "a revocation by certificate",
+                bar.to_vec(),
+                (rules == IdentityRules::V1_0).then_some("needs capability V1_1"),
+            ),
+        ];
+        for (name, args, refusal) in rows {
+            let (answer, _) = world.run(admin, &args);
+            match refusal {
+                None => assert!(answer.is_ok(), "{rules:?}: {name}: {answer:?}"),
+                Some(words) => {
+                    let error = answer.expect_err(name);
+                    assert!(error.message.contains(words), "{rules:?}: {name}: {}", error.message);
+                }
+            }
+        }
     }
 }
 

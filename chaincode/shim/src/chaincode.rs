@@ -163,6 +163,9 @@ pub trait Stub {
     /// The channel.
     fn channel(&self) -> &ChannelId;
 
+    /// The version of the chaincode that the channel runs.
+    fn version(&self) -> &str;
+
     /// Who asks.
     fn creator(&self) -> &Creator;
 

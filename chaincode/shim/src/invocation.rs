@@ -44,6 +44,8 @@ pub struct Invocation {
     pub channel: ChannelId,
     /// The chaincode.
     pub chaincode: ChaincodeName,
+    /// The version that the channel runs.
+    pub version: String,
     /// The transaction.
     pub tx_id: TxId,
     /// Function name, then its arguments.

@@ -16,12 +16,13 @@ use protocol::{
 
 use crate::{
     bundle::ConfigBundle,
+    capabilities::{NeededRelease, V1_1, has},
     check,
     element::Element,
     mod_policy::ModPolicy,
     problem::Problems,
     rejection::{UnmetPolicy, UpdateRejection},
-    update::apply_update,
+    update::{apply_update, written_capabilities},
 };
 
 /// Signatures on one update: more than a consortium has administrators who must agree.
@@ -42,22 +43,44 @@ pub(crate) fn authorize(
 ) -> Result<Authorized, UpdateRejection> {
     let update = ConfigUpdate::from_bytes(&envelope.config_update)
         .map_err(|error| UpdateRejection::malformed(error.to_string()))?;
+    if let Some((needed, switch)) = newer_release(bundle, &update) {
+        // Whether the change is agreed to is asked first: nobody stops a node with a capability that others did not want.
+        let (after, _) = apply_update(bundle.config(), &switch)?;
+        agreed(bundle, (&switch, &after), envelope, at_ms)?;
+        return Err(UpdateRejection::Capability(needed));
+    }
     let (after, registered) = apply_update(bundle.config(), &update)?;
-    let (signatures, passed_over) = signatures(bundle, envelope, at_ms)?;
-    let unmet = unmet_policies(bundle, &update, &after, &signatures);
-    if !unmet.is_empty() {
-        return Err(UpdateRejection::Policies { unmet, passed_over });
-    }
-    // Whether the change is agreed to was asked first: nobody stops a node with a capability that others did not want.
-    if let Some(capability) = check::unknown_capability(&after) {
-        let (capability, release) = (capability.to_owned(), check::release_of(capability));
-        return Err(UpdateRejection::Capability { capability, release });
-    }
-    let bundle = ConfigBundle::proposed(after).map_err(UpdateRejection::Config)?;
+    agreed(bundle, (&update, &after), envelope, at_ms)?;
+    // Blocks of a channel without the capability may hold what later became a rule for configurations that are made.
+    let next = if has(bundle.config(), &V1_1) { ConfigBundle::proposed_to } else { ConfigBundle::known_to };
+    let bundle = next(after, bundle.known()).map_err(UpdateRejection::Config)?;
     let mut problems = Problems::default();
     check::registered(&registered, bundle.msps(), &mut problems);
     problems.into_result().map_err(UpdateRejection::Config)?;
     Ok(Authorized { bundle, registered })
+}
+
+/// Whether everybody who must has signed.
+fn agreed(
+    bundle: &ConfigBundle,
+    (update, after): (&ConfigUpdate, &ChannelConfig),
+    envelope: &ConfigUpdateEnvelope,
+    at_ms: u64,
+) -> Result<(), UpdateRejection> {
+    let (signatures, passed_over) = signatures(bundle, envelope, at_ms)?;
+    let unmet = unmet_policies(bundle, update, after, &signatures);
+    if unmet.is_empty() { Ok(()) } else { Err(UpdateRejection::Policies { unmet, passed_over }) }
+}
+
+/// The release that an update needs beyond this build, and the part of the update that says so. A newer release may write
+/// in the same update what this one cannot read, so nothing else of it is looked at.
+fn newer_release(bundle: &ConfigBundle, update: &ConfigUpdate) -> Option<(NeededRelease, ConfigUpdate)> {
+    let needed = bundle.known().lacks(&written_capabilities(update)?)?;
+    let path = Element::Capabilities.to_string();
+    let mut switch = update.clone();
+    switch.read_set.retain(|read| read.path == path);
+    switch.write_set.retain(|write| write.path == path);
+    Some((needed, switch))
 }
 
 /// The signatures that hold, and why the others are passed over.

@@ -13,12 +13,13 @@ use policy::CompiledPolicy;
 use protocol::{BlockSignature, ChaincodeDefinition, ChannelConfig, Digest, MspId, Organization};
 
 use crate::{
+    capabilities::{Capabilities, V9_9, has},
     check,
     consenters::{BlockSignatureRejection, ConsenterSet},
     identities::KnownIdentities,
     policies::{Policies, paths},
     problem::{ConfigError, Problems},
-    system,
+    system::{self, IdentityRules},
     tls_members::TlsMembers,
 };
 
@@ -26,6 +27,8 @@ use crate::{
 #[derive(Debug)]
 pub struct ConfigBundle {
     config: ChannelConfig,
+    /// What this build knows: the configurations that follow are judged by it.
+    known: Capabilities,
     msps: MspSet,
     policies: Policies,
     /// Who endorses a change of an organisation's identities.
@@ -37,12 +40,21 @@ pub struct ConfigBundle {
 }
 
 impl ConfigBundle {
-    /// Checks every rule of a configuration and compiles its organisations and policies.
+    /// Checks every rule of a configuration and compiles its organisations and policies, for a build that knows the
+    /// capabilities of this release.
     ///
     /// # Errors
     /// [`ConfigError`] with every broken rule, its place and the value found there.
     pub fn new(config: ChannelConfig) -> Result<Self, ConfigError> {
-        Self::checked(config, |_, _, _| {})
+        Self::known_to(config, Capabilities::RELEASED)
+    }
+
+    /// As [`ConfigBundle::new`], for a build that knows these capabilities.
+    ///
+    /// # Errors
+    /// As [`ConfigBundle::new`].
+    pub fn known_to(config: ChannelConfig, known: Capabilities) -> Result<Self, ConfigError> {
+        Self::checked(config, known, |_, _, _| {})
     }
 
     /// As [`ConfigBundle::new`], with the rules for a configuration that is being made: one that is in force already and
@@ -51,15 +63,20 @@ impl ConfigBundle {
     /// # Errors
     /// As [`ConfigBundle::new`], and for an upload policy that the checkers cannot meet.
     pub fn proposed(config: ChannelConfig) -> Result<Self, ConfigError> {
-        Self::checked(config, check::uploads)
+        Self::proposed_to(config, Capabilities::RELEASED)
+    }
+
+    pub(crate) fn proposed_to(config: ChannelConfig, known: Capabilities) -> Result<Self, ConfigError> {
+        Self::checked(config, known, check::uploads)
     }
 
     fn checked(
         config: ChannelConfig,
+        known: Capabilities,
         besides: impl FnOnce(&ChannelConfig, &Policies, &mut Problems),
     ) -> Result<Self, ConfigError> {
         let mut problems = Problems::default();
-        check::form(&config, &mut problems);
+        check::form(&config, known, &mut problems);
         let msps = check::organizations(&config, &mut problems);
         let policies = Policies::compile(&config, &mut problems);
         besides(&config, &policies, &mut problems);
@@ -75,6 +92,7 @@ impl ConfigBundle {
             let (identities, signatures) = (KnownIdentities::default(), KnownSignatures::default());
             return Ok(Self {
                 config,
+                known,
                 msps,
                 policies,
                 identity_policies,
@@ -92,6 +110,24 @@ impl ConfigBundle {
     #[must_use]
     pub fn config(&self) -> &ChannelConfig {
         &self.config
+    }
+
+    /// The capabilities that this build knows.
+    #[must_use]
+    pub const fn known(&self) -> Capabilities {
+        self.known
+    }
+
+    /// The version of block headers that follow this configuration: no other is written, nor believed.
+    #[must_use]
+    pub fn header_version(&self) -> u16 {
+        if has(&self.config, &V9_9) { 2 } else { 1 }
+    }
+
+    /// The rules by which identities change.
+    #[must_use]
+    pub fn identity_rules(&self) -> IdentityRules {
+        IdentityRules::of(&self.config)
     }
 
     /// The verifiers of its organisations.
@@ -147,7 +183,7 @@ impl ConfigBundle {
     /// The definition of a chaincode that the channel runs: one of its configuration, or the system's own.
     #[must_use]
     pub fn definition(&self, chaincode: &str) -> Option<&ChaincodeDefinition> {
-        self.config.chaincode(chaincode).or_else(|| system::definition(chaincode))
+        self.config.chaincode(chaincode).or_else(|| system::definition(chaincode, self.identity_rules()))
     }
 
     /// The policy that the endorsements of a creator's transaction must meet. Changes of identities need one peer of the

@@ -12,10 +12,12 @@ use protocol::{
     limits::{BLOCK_BYTES_MAX, BLOCK_ENVELOPES_MAX, CONFIG_BYTES_MAX, DIFFICULTY_BITS_MAX, NAME_BYTES_MAX},
 };
 
-use crate::{policies::Policies, problem::Problems};
+use crate::{
+    capabilities::{Capabilities, NeededRelease, V1_0, has},
+    policies::Policies,
+    problem::Problems,
+};
 
-/// The one capability that this release knows and writes.
-pub const CAPABILITY: &str = "V1_0";
 /// The profiles by which an upload's likeness to references is judged.
 pub const PROFILES: [&str; 2] = ["calibrated", "paper-50"];
 
@@ -29,14 +31,14 @@ const TIMEOUT_MS_MAX: u32 = 60_000;
 const CONSENTERS_MAX: usize = 64;
 
 /// Everything that is seen without certificates.
-pub(crate) fn form(config: &ChannelConfig, problems: &mut Problems) {
+pub(crate) fn form(config: &ChannelConfig, known: Capabilities, problems: &mut Problems) {
     let version = config.version;
     problems.require(version == ChannelConfig::VERSION, "version", version, "this release knows version 1");
     let bytes = config.to_bytes().len();
     let rule =
         format!("a configuration has at most {CONFIG_BYTES_MAX} bytes; name fewer references or identities");
     problems.require(bytes <= CONFIG_BYTES_MAX, "configuration", format!("{bytes} bytes"), rule);
-    capabilities(config, problems);
+    capabilities(config, known, problems);
     orderer(config, problems);
     chaincodes(config, problems);
     if let Some(reports) = &config.reports {
@@ -49,27 +51,18 @@ pub(crate) fn form(config: &ChannelConfig, problems: &mut Problems) {
     }
 }
 
-fn capabilities(config: &ChannelConfig, problems: &mut Problems) {
+fn capabilities(config: &ChannelConfig, known: Capabilities, problems: &mut Problems) {
     problems.require_ascending("capabilities", &config.capabilities, |capability| capability.0.clone());
-    let has_known = config.capabilities.iter().any(|capability| capability.0 == CAPABILITY);
-    let rule = format!("the channel must name {CAPABILITY}");
-    problems.require(has_known, "capabilities", format!("{} others", config.capabilities.len()), rule);
-    for capability in config.capabilities.iter().filter(|capability| capability.0 != CAPABILITY) {
-        let release = release_of(&capability.0);
-        let rule =
-            format!("this release knows {CAPABILITY} only; install release {release} or newer on this node");
-        problems.add("capabilities", &capability.0, rule);
+    let rule = format!("the channel must name {}", V1_0.name);
+    problems.require(
+        has(config, &V1_0),
+        "capabilities",
+        format!("{} others", config.capabilities.len()),
+        rule,
+    );
+    for capability in config.capabilities.iter().filter(|capability| !known.knows(capability)) {
+        problems.add("capabilities", &capability.0, NeededRelease::of(capability));
     }
-}
-
-/// The first capability that this release does not know.
-pub(crate) fn unknown_capability(config: &ChannelConfig) -> Option<&str> {
-    config.capabilities.iter().map(|capability| capability.0.as_str()).find(|name| *name != CAPABILITY)
-}
-
-/// The release that brings a capability: `1.4` for `V1_4`.
-pub(crate) fn release_of(capability: &str) -> String {
-    capability.trim_start_matches('V').replace('_', ".")
 }
 
 fn orderer(config: &ChannelConfig, problems: &mut Problems) {

@@ -11,6 +11,7 @@
 
 mod authorize;
 mod bundle;
+mod capabilities;
 mod check;
 mod consenters;
 mod element;
@@ -31,7 +32,8 @@ mod update;
 
 pub use authorize::mod_policies;
 pub use bundle::ConfigBundle;
-pub use check::{CAPABILITY, PROFILES};
+pub use capabilities::{Capabilities, KnownCapability, NeededRelease, V1_0, V1_1, V9_9};
+pub use check::PROFILES;
 pub use consenters::{BlockSignatureRejection, SignatureFlaw};
 pub use element::{Element, OrganizationPart};
 pub use envelope::{ConfigBlockError, config_envelope, config_of_block, genesis_block, is_config_envelope};
@@ -42,5 +44,5 @@ pub use pending::PendingUpdate;
 pub use policies::paths;
 pub use problem::{ConfigError, ConfigProblem};
 pub use rejection::{UnmetPolicy, UpdateRejection};
-pub use system::{IDENTITIES_VERSION, is_system_chaincode};
+pub use system::{IdentityRules, is_system_chaincode};
 pub use update::{apply_update, compute_update};

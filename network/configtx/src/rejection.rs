@@ -4,7 +4,7 @@ use msp::{IdentityRejection, SignatureRejection};
 use policy::Explanation;
 use protocol::{MspId, TxId};
 
-use crate::problem::ConfigError;
+use crate::{capabilities::NeededRelease, problem::ConfigError};
 
 /// A policy that the signatures do not satisfy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,16 +100,8 @@ pub enum UpdateRejection {
         passed_over: Vec<String>,
     },
     /// The configuration that it leads to needs a newer release.
-    #[error(
-        "the update demands capability {capability}, which this release does not know; install release {release} or newer \
-         on this node"
-    )]
-    Capability {
-        /// The capability.
-        capability: String,
-        /// The release that brings it.
-        release: String,
-    },
+    #[error("the update demands {0}")]
+    Capability(NeededRelease),
     /// The configuration that it leads to breaks rules.
     #[error("the update leads to a configuration that does not hold: {0}")]
     Config(ConfigError),
@@ -127,11 +119,14 @@ impl UpdateRejection {
         Self::Element { path: path.into(), reason: reason.into() }
     }
 
-    /// Whether the update itself is agreed to and only this release is too old for it. A node that meets this in a
-    /// configuration block must stop there: others go on with a configuration that it cannot follow.
+    /// The release that is needed, where the update itself is agreed to and only this build is too old for it. A node that
+    /// meets this in a configuration block must stop there: others go on with a configuration that it cannot follow.
     #[must_use]
-    pub const fn needs_newer_release(&self) -> bool {
-        matches!(self, Self::Capability { .. })
+    pub const fn needed_release(&self) -> Option<&NeededRelease> {
+        match self {
+            Self::Capability(needed) => Some(needed),
+            _ => None,
+        }
     }
 
     /// Whether it is a question of who may, rather than of what was sent.

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use protocol::{
-    ChannelConfig, ConfigRead, ConfigUpdate, ConfigWrite, Digest, MspId, RegisteredIdentity,
-    limits::CONFIG_ELEMENTS_MAX,
+    Capability, ChannelConfig, ConfigRead, ConfigUpdate, ConfigWrite, Digest, MspId, RegisteredIdentity,
+    codec,
+    limits::{CONFIG_ELEMENTS_MAX, CONFIG_UPDATE_BYTES_MAX},
 };
 
 use crate::{
@@ -169,6 +170,10 @@ fn check_write(
             "the consenters of a channel are those of its first block in this release: their majority is Raft's as well, \
              and changes of both at once are not offered yet"
         }
+        Element::Capabilities if !keeps_capabilities(before, write) => {
+            "a channel keeps the capabilities that it has, since blocks and records were written under them; a capability \
+             can be added, and none taken away"
+        }
         Element::Organization(msp_id, OrganizationPart::FirstIdentities) => {
             let msp = Element::Organization(msp_id.clone(), OrganizationPart::Msp).to_string();
             let joins = before.organization(msp_id).is_none()
@@ -181,6 +186,22 @@ fn check_write(
         _ => return Ok(()),
     };
     Err(UpdateRejection::element(&write.path, reason))
+}
+
+/// Whether every capability is still there. A value that cannot be read is refused where it is written.
+fn keeps_capabilities(before: &ChannelConfig, write: &ConfigWrite) -> bool {
+    let Some(after) = capabilities_in(write) else { return true };
+    before.capabilities.iter().all(|capability| after.contains(capability))
+}
+
+/// The capabilities that an update writes; `None` where it writes none that can be read.
+pub(crate) fn written_capabilities(update: &ConfigUpdate) -> Option<Vec<Capability>> {
+    let path = Element::Capabilities.to_string();
+    update.write_set.iter().find(|write| write.path == path).and_then(capabilities_in)
+}
+
+fn capabilities_in(write: &ConfigWrite) -> Option<Vec<Capability>> {
+    codec::decode_canonical(write.value.as_deref()?, CONFIG_UPDATE_BYTES_MAX).ok()
 }
 
 /// An element has one form: what was written stands there now, byte for byte.

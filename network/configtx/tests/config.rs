@@ -20,7 +20,7 @@ fn every_broken_rule_is_named_with_its_place() {
         (|c| c.version = 2, "version", "knows version 1"),
         (|c| c.capabilities.clear(), "capabilities", "must name V1_0"),
         (|c| c.capabilities.push(Capability("V1_4".into())), "capabilities", "install release 1.4"),
-        (|c| c.capabilities.push(Capability("V1_0".into())), "capabilities", "twice"),
+        (|c| c.capabilities.push(Capability("V1_1".into())), "capabilities", "twice"),
         (|c| c.organizations.clear(), "organizations", "at least one organisation"),
         (|c| c.organizations.swap(0, 1), "organizations", "must be sorted"),
         (|c| c.organizations[1] = c.organizations[0].clone(), "organizations", "twice"),

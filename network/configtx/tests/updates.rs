@@ -5,8 +5,9 @@ mod fixture;
 
 use bytes::Bytes;
 use configtx::{
-    ConfigBundle, Element, ModPolicy, PendingUpdate, UpdateRejection, apply_update, compute_update,
-    config_of_block, in_canonical_order, judge_config_envelope, mod_policies, next_config,
+    Capabilities, ConfigBundle, Element, IdentityRules, ModPolicy, PendingUpdate, UpdateRejection,
+    apply_update, compute_update, config_of_block, in_canonical_order, judge_config_envelope, mod_policies,
+    next_config,
 };
 use fixture::{EXPIRED_MS, NOW_MS, Network, Org, definition, msp_id, registered};
 use msp::SigningIdentity;
@@ -403,6 +404,18 @@ fn rules_of_the_result_are_judged_after_the_policies_and_reported_together() {
             &["policy /Channel/Admins is not satisfied"],
         ),
         (
+            "a capability that the channel has is taken away",
+            |c, _| drop(c.capabilities.pop()),
+            &[A, B, C, O],
+            &["/Channel/Capabilities: a channel keeps the capabilities that it has"],
+        ),
+        (
+            "a capability of a later release in place of one",
+            |c, _| c.capabilities[1] = Capability("V1_4".into()),
+            &[A, B, C, O],
+            &["/Channel/Capabilities: a channel keeps the capabilities that it has"],
+        ),
+        (
             "a member that holds keys leaves",
             |c, _| drop(c.organizations.remove(1)),
             &[A, C],
@@ -433,6 +446,55 @@ fn rules_of_the_result_are_judged_after_the_policies_and_reported_together() {
         for part in expected {
             assert!(found.contains(part), "{name}: {part} is missing in\n{found}");
         }
+    }
+}
+
+/// What a later release may write beside its capability, this one cannot read: the element is unknown to it.
+#[test]
+fn an_update_of_a_later_release_is_known_by_its_capability_whatever_else_it_writes() {
+    let desk = Desk::new();
+    let with_unknown_element = || {
+        let mut update = desk.update(|c, _| c.capabilities.push(Capability("V1_4".into())));
+        let path = "/Channel/Zones".to_owned();
+        update.read_set.push(ConfigRead { path: path.clone(), digest: None });
+        update.write_set.push(ConfigWrite { path, value: Some(Bytes::from_static(b"?")) });
+        update
+    };
+    let rows: [(&[&str], &str); 2] = [
+        (&[A, B, O], "demands capability V1_4, which this release does not know; install release 1.4"),
+        (&[A, B], "policy /Channel/Admins is not satisfied"),
+    ];
+    for (signers, expected) in rows {
+        let found = desk.judge(with_unknown_element(), signers);
+        assert!(found.contains(expected), "{signers:?}: {found}");
+    }
+    let mut stale = with_unknown_element();
+    stale.sequence = 7;
+    let found = desk.judge(stale, &[A, B, O]);
+    assert!(found.contains("sequence 7, and 0 is in force"), "{found}");
+}
+
+#[test]
+fn a_channel_of_release_1_0_gains_a_capability_and_the_rules_that_it_governs() {
+    let mut desk = Desk::new();
+    let with = |desk: &Desk, names: &[&str]| {
+        let mut config = desk.network.config.clone();
+        config.capabilities = names.iter().map(|name| Capability((*name).to_owned())).collect();
+        config
+    };
+    desk.bundle = ConfigBundle::known_to(with(&desk, &["V1_0"]), Capabilities::TESTED).expect("holds");
+    let steps: [(&[&str], IdentityRules, u16); 2] =
+        [(&["V1_0", "V1_1"], IdentityRules::V1_1, 1), (&["V1_0", "V1_1", "V9_9"], IdentityRules::V1_1, 2)];
+    assert_eq!((desk.bundle.identity_rules(), desk.bundle.header_version()), (IdentityRules::V1_0, 1));
+    for (names, rules, header) in steps {
+        let after = with(&desk, names);
+        let update = compute_update(desk.bundle.config(), &after).expect("something changes");
+        assert!(desk.judge(update.clone(), &[A, B]).contains("/Channel/Admins"), "{names:?}");
+        let envelope = desk.submission(&desk.signed(update, &[A, B, O]), "HospitalA/user");
+        desk.bundle = next_config(&desk.bundle, &envelope, NOW_MS).expect("agreed").into_bundle();
+        assert_eq!((desk.bundle.identity_rules(), desk.bundle.header_version()), (rules, header));
+        let version = &desk.bundle.definition("_identity").expect("every channel has it").version;
+        assert_eq!(version, rules.version());
     }
 }
 
@@ -651,7 +713,7 @@ fn apply_change(config: &mut ChannelConfig, (kind, value): (u8, u8)) {
             reports.admission.push(rule);
         }
         14 => config.identities = if value % 2 == 0 { IdentityRule::Open } else { IdentityRule::Registered },
-        _ => config.capabilities = vec![Capability("V1_0".into()), Capability(format!("V{value}"))],
+        _ => config.capabilities.push(Capability(format!("V{value}_0"))),
     }
 }
 

@@ -46,6 +46,8 @@ pub struct OrganizationEntry {
 pub struct Profile {
     /// Names of its organisations; absent for all.
     pub organizations: Option<Vec<String>>,
+    /// What every node must know; absent for all that this release knows, or for those in force where a channel is changed.
+    pub capabilities: Option<Vec<String>>,
     /// How it orders.
     pub orderer: OrdererSection,
     /// Policies by path.

@@ -23,7 +23,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use clap::{ArgGroup, Parser};
-use protocol::{ChannelConfig, ChannelId};
+use configtx::Capabilities;
+use protocol::{Capability, ChannelConfig, ChannelId};
 
 use crate::failure::Failure;
 use crate::output::{Outcome, place};
@@ -93,6 +94,11 @@ Change the channel: edit the file, compute what differs from the configuration i
   peer channel signconfigtx -f update.pb            each administrator who must agree
   peer channel update -f update.pb -c reports -o orderer0.example:7050
 
+Capabilities switch formats and rules on for all members at once, from the block behind the change on. A new channel has all
+that this release knows; an update adds those that the file names and takes none away. Upgrade every node first: one that
+does not know a capability stops the channel before that block and names the release that it needs.
+
+CAPABILITIES
 An example of the file:
 ";
 const EXIT_CODES: &str = "\
@@ -104,7 +110,12 @@ fn after_help() -> String {
     let first = SAMPLE.lines().find(is_reference);
     let lines = SAMPLE.lines().filter(|line| !is_reference(line) || Some(*line) == first);
     let sample: String = lines.map(|line| format!("  {line}\n")).collect();
-    format!("{TEACHING}\n{sample}\n{EXIT_CODES}")
+    let known: String = Capabilities::RELEASED
+        .iter()
+        .map(|known| format!("  {}   since release {}: {}\n", known.name, known.release, known.governs))
+        .collect();
+    let teaching = TEACHING.replace("CAPABILITIES\n", &format!("{known}\n"));
+    format!("{teaching}\n{sample}\n{EXIT_CODES}")
 }
 
 fn main() -> ExitCode {
@@ -145,7 +156,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (Some(channel), Some(path)) = (&arguments.channel_id, &arguments.output_block) else {
         return Err(Failure::Rejected("--channel-id and --output-block go together".to_owned()));
     };
-    let config = described(arguments, channel_id(channel)?)?;
+    let config = described(arguments, channel_id(channel)?, Capabilities::RELEASED.names())?;
     let block = configtx::genesis_block(&config, now_ms());
     let block_hash = block.header.hash();
     match place(path, &block, arguments.force)? {
@@ -167,7 +178,9 @@ fn compute_update(arguments: &Arguments, original: &Path, output: &Path) -> Resu
             &format!("is of channel {channel}, and --channel-id names {named}"),
         ));
     }
-    let update = update::between(&before, &described(arguments, channel)?)?;
+    // No capability is switched on by a file that does not speak of them.
+    let in_force = before.config().capabilities.clone();
+    let update = update::between(&before, &described(arguments, channel, in_force)?)?;
     let done = match update::place(output, &update, arguments.force)? {
         update::Placed::Written => "written",
         update::Placed::Unchanged => "unchanged",
@@ -194,13 +207,17 @@ fn channel_id(text: &str) -> Result<ChannelId, Failure> {
     ChannelId::new(text).map_err(|error| Failure::Rejected(format!("--channel-id: {error}")))
 }
 
-/// The configuration that the file describes.
-fn described(arguments: &Arguments, channel: ChannelId) -> Result<ChannelConfig, Failure> {
+/// The configuration that the file describes, with these capabilities where it names none.
+fn described(
+    arguments: &Arguments,
+    channel: ChannelId,
+    capabilities: Vec<Capability>,
+) -> Result<ChannelConfig, Failure> {
     let path = arguments.config.as_path();
     let text = read_text(path)?;
     let consortium = consortium::parse(&text).map_err(|error| Failure::rejected(path, &error))?;
     let folder = path.parent().unwrap_or_else(|| Path::new(""));
-    passage::channel_config(&consortium, arguments.profile.as_deref(), channel, folder)
+    passage::channel_config(&consortium, arguments.profile.as_deref(), (channel, capabilities), folder)
         .map_err(|problems| Failure::rejected(path, &gathering::listed(&problems)))
 }
 

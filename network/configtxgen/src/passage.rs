@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use bytes::Bytes;
-use configtx::{CAPABILITY, ConfigBundle, ConfigProblem};
+use configtx::{ConfigBundle, ConfigProblem};
 use issuing::{Certificate, KemPublicKey};
 use protocol::{
     BatchConfig, Capability, ChannelConfig, ChannelId, Consenter, Digest, Endpoint, IdentityRule, MspId,
@@ -21,21 +21,22 @@ use crate::{identities, reports, units};
 /// A certificate or a public key is a page of text.
 const PEM_BYTES_MAX: u64 = 64 << 10;
 
-/// The configuration that a profile describes, checked by `configtx`.
+/// The configuration that a profile describes, checked by `configtx`. A profile that names no capabilities has those in
+/// `capabilities`.
 ///
 /// # Errors
 /// Every problem of the file and, where enough of it could be read, of the configuration.
 pub fn channel_config(
     consortium: &Consortium,
     profile: Option<&str>,
-    channel: ChannelId,
+    (channel, capabilities): (ChannelId, Vec<Capability>),
     folder: &Path,
 ) -> Result<ChannelConfig, Vec<ConfigProblem>> {
     let mut reading = Reading { folder, gathering: Gathering::default() };
     let Some(profile) = reading.profile(consortium, profile) else {
         return Err(reading.gathering.into_problems(Vec::new()));
     };
-    let config = reading.config(consortium, profile, channel);
+    let config = reading.config(consortium, profile, (channel, capabilities));
     if reading.gathering.incomplete {
         return Err(reading.gathering.into_problems(Vec::new()));
     }
@@ -68,7 +69,14 @@ impl Reading<'_> {
         found
     }
 
-    fn config(&mut self, consortium: &Consortium, profile: &Profile, channel: ChannelId) -> ChannelConfig {
+    fn config(
+        &mut self,
+        consortium: &Consortium,
+        profile: &Profile,
+        (channel, capabilities): (ChannelId, Vec<Capability>),
+    ) -> ChannelConfig {
+        let named = profile.capabilities.as_ref();
+        let named = named.map(|names| names.iter().cloned().map(Capability).collect());
         let mut organizations = Vec::new();
         let mut first_identities = Vec::new();
         for entry in self.members(consortium, profile) {
@@ -81,7 +89,7 @@ impl Reading<'_> {
             version: ChannelConfig::VERSION,
             channel,
             sequence: 0,
-            capabilities: vec![Capability(CAPABILITY.to_owned())],
+            capabilities: named.unwrap_or(capabilities),
             organizations,
             orderer: self.orderer(&profile.orderer),
             policies: profile.policies.clone(),

@@ -8,7 +8,7 @@ use crate::identity::{MspId, Poi};
 use crate::ids::{ChannelId, Digest};
 use crate::limits::IDENTITY_BYTES_MAX;
 
-/// What a claim is for. It enters the proof, so that a proof for one never serves the other.
+/// What a claim is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IdentityAction {
     /// A key that the ledger does not hold yet.
@@ -17,13 +17,25 @@ pub enum IdentityAction {
     Renew,
 }
 
-impl IdentityAction {
+/// What a proof is good for. It enters the proof, so that a proof for one never serves the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProofScope {
+    /// A registration; a key is registered once only.
+    Registration,
+    /// Every renewal on the channel: the rules of version 1.0.
+    Renewal,
+    /// The renewal of a record with so many changes, and no later one, since every change raises the number.
+    RenewalAfter(u64),
+}
+
+impl ProofScope {
     /// The text that stands before what is signed.
     #[must_use]
     pub const fn prefix(self) -> &'static [u8] {
         match self {
-            Self::Register => b"consilium register identity v1\0",
-            Self::Renew => b"consilium renew identity v2\0",
+            Self::Registration => b"consilium register identity v1\0",
+            Self::Renewal => b"consilium renew identity v1\0",
+            Self::RenewalAfter(_) => b"consilium renew identity v2\0",
         }
     }
 }
@@ -51,28 +63,21 @@ impl IdentityClaim {
     /// Bytes of a claim: a certificate, the digests, a signature.
     pub const BYTES_MAX: usize = IDENTITY_BYTES_MAX + (4 << 10);
 
-    /// The bytes that the key signs: the action's prefix, then MessagePack of
-    /// `[channel, MSP id, PoI, SHA-256(certificate), TLS keys]`, for a renewal with a sixth part: how many changes the record
-    /// had. The channel keeps a proof from being shown elsewhere, the number from being shown again: every change raises it,
-    /// and a key is registered once only.
+    /// The bytes that the key signs: the scope's prefix, then MessagePack of
+    /// `[channel, MSP id, PoI, SHA-256(certificate), TLS keys]`, with the number of changes as a sixth part where the scope
+    /// has one. The channel keeps a proof from being shown elsewhere, the number from being shown again.
     #[must_use]
-    pub fn proven_bytes(
-        &self,
-        action: IdentityAction,
-        channel: &ChannelId,
-        poi: &Poi,
-        changes: u64,
-    ) -> Vec<u8> {
+    pub fn proven_bytes(&self, scope: ProofScope, channel: &ChannelId, poi: &Poi) -> Vec<u8> {
         let certificate = Digest::of(&self.certificate);
-        let content = match action {
-            IdentityAction::Register => {
+        let content = match scope {
+            ProofScope::Registration | ProofScope::Renewal => {
                 codec::encode(&(channel, &self.msp_id, poi, certificate, &self.tls_spki))
             }
-            IdentityAction::Renew => {
+            ProofScope::RenewalAfter(changes) => {
                 codec::encode(&(channel, &self.msp_id, poi, certificate, &self.tls_spki, changes))
             }
         };
-        [action.prefix(), &content[..]].concat()
+        [scope.prefix(), &content[..]].concat()
     }
 
     /// The canonical bytes.

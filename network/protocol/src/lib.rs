@@ -44,7 +44,7 @@ pub use custody::{KeyDeposit, KeyRelease, KeyRequest, SealedKey};
 pub use delivery::DeliverReply;
 pub use exchange::{BlockRequest, BlockResponse, FetchReason};
 pub use identity::{MspConfig, MspId, NodeOus, OuIdentifier, Poi, Role};
-pub use identity_claim::{IdentityAction, IdentityClaim};
+pub use identity_claim::{IdentityAction, IdentityClaim, ProofScope};
 pub use identity_record::{IdentityRecord, IdentityStatus};
 pub use ids::{
     BlockHash, BlockNumber, ChaincodeName, ChannelId, CommitHash, Digest, InvalidName, TxId, TxNumber,

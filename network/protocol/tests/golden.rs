@@ -229,8 +229,10 @@ fn the_bytes_of_hashed_and_stored_types_are_frozen() {
     };
     check("identity_claim", &claim.to_bytes());
     let poi = Poi::from_digest([4; 32]);
-    check("identity_register_proof", &claim.proven_bytes(IdentityAction::Register, &channel(), &poi, 0));
-    check("identity_renew_proof", &claim.proven_bytes(IdentityAction::Renew, &channel(), &poi, 3));
+    let proven = |scope| claim.proven_bytes(scope, &channel(), &poi);
+    check("identity_register_proof", &proven(ProofScope::Registration));
+    check("identity_renew_proof", &proven(ProofScope::Renewal));
+    check("identity_renew_proof_v2", &proven(ProofScope::RenewalAfter(3)));
 }
 
 #[test]

@@ -3,7 +3,8 @@
 //! The only implementation is [`raft`](crate::raft); another consensus takes its place behind this trait.
 
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, ready};
 use protocol::RaftMessage;
 use tokio::sync::watch;
 
@@ -48,4 +49,37 @@ pub trait OrderingBackend: Send + Sync + 'static {
 
     /// Stops.
     fn shutdown(&self) -> BoxFuture<'_, ()>;
+}
+
+/// Consensus of a channel that cannot go on with this release: it leads nothing and takes no part. The node's other channels
+/// do not suffer from it.
+pub struct Halted {
+    reason: String,
+    leadership: watch::Sender<Leadership>,
+}
+
+impl Halted {
+    /// Halted for that reason.
+    pub fn new(reason: String) -> Self {
+        Self { reason, leadership: watch::Sender::default() }
+    }
+}
+
+impl OrderingBackend for Halted {
+    fn leadership(&self) -> watch::Receiver<Leadership> {
+        self.leadership.subscribe()
+    }
+
+    fn propose(&self, _: Bytes) -> BoxFuture<'_, Outcome> {
+        let stopped = Err(ProposeError::Stopped(self.reason.clone()));
+        ready(ready(stopped).boxed()).boxed()
+    }
+
+    fn receive(&self, _: u64, _: RaftMessage) -> BoxFuture<'_, Result<Bytes, String>> {
+        ready(Err(self.reason.clone())).boxed()
+    }
+
+    fn shutdown(&self) -> BoxFuture<'_, ()> {
+        ready(()).boxed()
+    }
 }

@@ -60,6 +60,9 @@ impl Channel {
         let deadline = Instant::now() + ORDER_TIMEOUT;
         let mut leadership = self.backend.leadership();
         while Instant::now() < deadline {
+            if let Some(answer) = self.stopped() {
+                return answer;
+            }
             let now = leadership.borrow_and_update().clone();
             let attempt = match now.leader {
                 Some(leader) if leader == self.chain.consenter() => {
@@ -93,6 +96,9 @@ impl Channel {
     }
 
     fn admit(&self, envelope: &Bytes) -> Result<Admitted, Answer> {
+        if let Some(answer) = self.stopped() {
+            return Err(answer);
+        }
         admit(envelope, &self.chain.bundle(), self.clocks.now_ms())
             .map_err(|rejection| (rejection.status(), rejection.to_string()))
     }
@@ -139,8 +145,19 @@ impl Channel {
         }
     }
 
+    /// What anybody is told once the channel has stopped on this node.
+    pub fn stopped(&self) -> Option<Answer> {
+        let stopped = self.chain.stopped().borrow().clone()?;
+        let text =
+            format!("channel {} has stopped on this orderer: {}", self.chain.channel(), stopped.reason);
+        Some((Status::ServiceUnavailable, text))
+    }
+
     /// Why nothing is ordered now.
     pub fn unavailable(&self) -> Answer {
+        if let Some(answer) = self.stopped() {
+            return answer;
+        }
         let missing = self.consenters.missing();
         let count = self.consenters.others().len() + 1;
         let needed = ordering::majority(count);

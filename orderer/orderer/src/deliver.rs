@@ -47,6 +47,9 @@ impl Deliver {
         let name = seek::channel_name(envelope)?;
         let channel =
             self.channels.named(&name, caller).map_err(|error| (error.status(), error.to_string()))?;
+        if let Some(answer) = channel.stopped() {
+            return Err(answer);
+        }
         let newest = *channel.chain.deliverable().borrow();
         let seek = seek::judge(envelope, &channel.chain.bundle(), newest, channel.clocks.now_ms())?;
         Ok((channel, seek))
@@ -89,7 +92,7 @@ async fn send_blocks(
     replies: &Replies,
     metrics: &OrdererMetrics,
 ) -> Refusal {
-    let mut deliverable = channel.chain.deliverable();
+    let (mut deliverable, mut stopped) = (channel.chain.deliverable(), channel.chain.stopped());
     let mut next = seek.start;
     loop {
         let newest = *deliverable.borrow_and_update();
@@ -101,6 +104,10 @@ async fn send_blocks(
                 changed = deliverable.changed() => if changed.is_err() {
                     return (Status::ServiceUnavailable, "this orderer is shutting down".to_owned());
                 },
+                // Whoever waits for blocks is to wait elsewhere.
+                _ = stopped.wait_for(Option::is_some) => {
+                    return channel.stopped().unwrap_or_else(|| channel.unavailable());
+                }
                 () = replies.closed() => return (Status::Success, String::new()),
             }
             continue;

@@ -23,6 +23,11 @@ const ENQUEUE: Description<2> = describe(
 );
 const SENT: Description<1> = describe("deliver_blocks_sent", ["channel"], "Blocks sent to readers.");
 const HEIGHT: Description<1> = describe("ledger_blockchain_height", ["channel"], "Blocks of the chain.");
+const STOPPED: Description<3> = describe(
+    "consilium_channel_stopped",
+    ["channel", "capability", "release"],
+    "1 where the channel has stopped on this node, else 0; a further sample names the capability and the release needed.",
+);
 const COMMITTED: Description<1> = describe(
     "consensus_raft_committed_block_number",
     ["channel"],
@@ -75,12 +80,19 @@ fn ask(metrics: &Metrics, channels: Arc<Channels>) {
     let (height, committed) = (metrics.gauge(&HEIGHT), metrics.gauge(&COMMITTED));
     let (deliverable, leads) = (metrics.gauge(&DELIVERABLE), metrics.gauge(&LEADS));
     let (cluster, active) = (metrics.gauge(&CLUSTER), metrics.gauge(&ACTIVE));
+    let stopped_gauge = metrics.gauge(&STOPPED);
     metrics.ask(move || {
         for channel in channels.iter() {
             let name = [channel.chain.channel().as_str()];
             let applied = *channel.chain.applied().borrow();
             height.set(name, applied.next().0);
             committed.set(name, applied.0);
+            let stopped = channel.chain.stopped().borrow().clone();
+            stopped_gauge.set([name[0], "", ""], u64::from(stopped.is_some()));
+            if let Some(needed) = stopped.as_ref().and_then(|stopped| stopped.needed.as_ref()) {
+                let release = needed.release.as_deref().unwrap_or_default();
+                stopped_gauge.set([name[0], &needed.capability, release], 1);
+            }
             deliverable.set(name, channel.chain.deliverable().borrow().0);
             let leader = channel.leadership().borrow().leader;
             leads.set(name, u64::from(leader == Some(channel.chain.consenter())));

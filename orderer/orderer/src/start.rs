@@ -19,7 +19,7 @@ use transport::services::consensus::ConsensusServer;
 use transport::services::delivery::DeliveryServer;
 use web::WebServer;
 
-use crate::backend::OrderingBackend;
+use crate::backend::{Halted, OrderingBackend};
 use crate::broadcast::Broadcast;
 use crate::chain::{Chain, ChainParts, chain_families};
 use crate::channel::Channel;
@@ -174,7 +174,14 @@ async fn begin(
         consenters: Arc::clone(&consenters),
         clocks: Arc::clone(&clocks),
     };
-    let backend: Arc<dyn OrderingBackend> = Arc::new(RaftConsensus::start(parts).await?);
+    let backend: Arc<dyn OrderingBackend> = match RaftConsensus::start(parts).await {
+        Ok(consensus) => Arc::new(consensus),
+        Err(fault) => match chain.stopped().borrow().as_ref() {
+            // The log holds a configuration that an earlier run stopped at already.
+            Some(stopped) if stopped.needed.is_some() => Arc::new(Halted::new(stopped.reason.clone())),
+            _ => return Err(fault.into()),
+        },
+    };
     let (submissions, submitted) = mpsc::channel(SUBMISSIONS_MAX);
     let (forwardings, forwarded) = mpsc::channel(FORWARDINGS_MAX);
     let parts = LeaderParts {
@@ -216,8 +223,8 @@ fn component(channel: &Channel) -> Component {
         "missing": channel.consenters.missing(),
     });
     match leadership.leader {
-        Some(_) => Component::up(facts),
-        None => Component::down(channel.unavailable().1, facts),
+        Some(_) if channel.stopped().is_none() => Component::up(facts),
+        _ => Component::down(channel.unavailable().1, facts),
     }
 }
 

@@ -5,7 +5,9 @@
 //! of the consenter is no matter here, since every consenter must come to the same verdict; a block from the future is
 //! refused earlier, at append, by whoever receives it ([`CLOCK_AHEAD_MS_MAX`]).
 
-use configtx::{ConfigBundle, NextConfig, UpdateRejection, is_config_envelope, judge_config_envelope};
+use configtx::{
+    ConfigBundle, NeededRelease, NextConfig, UpdateRejection, is_config_envelope, judge_config_envelope,
+};
 use protocol::{Block, BlockHash, BlockHeader, BlockNumber, ChannelId, Digest, data_hash};
 
 use crate::filter::{BroadcastRejection, inspect};
@@ -112,10 +114,14 @@ pub enum AppliedRefusal {
 }
 
 impl AppliedRefusal {
-    /// Whether this release is too old for the block: then the consenter must stop, since the others go on with it.
+    /// The release that is needed, where this one is too old for the block: then the consenter must stop, since the others go
+    /// on with it.
     #[must_use]
-    pub fn needs_newer_release(&self) -> bool {
-        matches!(self, Self::Config { rejection, .. } if rejection.needs_newer_release())
+    pub fn needed_release(&self) -> Option<&NeededRelease> {
+        match self {
+            Self::Config { rejection, .. } => rejection.needed_release(),
+            _ => None,
+        }
     }
 }
 

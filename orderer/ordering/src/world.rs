@@ -9,8 +9,8 @@ use msp::SigningIdentity;
 use prost::Message;
 use protocol::fabric::{ChannelHeader, Envelope, Header, HeaderType, Payload, SignatureHeader};
 use protocol::{
-    BatchConfig, Capability, ChannelConfig, ChannelId, Consenter, Digest, Endpoint, IdentityRule, MspConfig,
-    MspId, NodeOus, OrdererConfig, Organization, OuIdentifier, TxId,
+    BatchConfig, ChannelConfig, ChannelId, Consenter, Digest, Endpoint, IdentityRule, MspConfig, MspId,
+    NodeOus, OrdererConfig, Organization, OuIdentifier, TxId,
 };
 
 /// When all certificates of this world are made: 2026-11-22 07:24:00 UTC.
@@ -201,7 +201,7 @@ fn config(orgs: &[Org], ports: &[u16]) -> ChannelConfig {
         version: ChannelConfig::VERSION,
         channel: ChannelId::new("reports").expect("valid"),
         sequence: 0,
-        capabilities: vec![Capability("V1_0".to_owned())],
+        capabilities: configtx::Capabilities::RELEASED.names(),
         organizations: orgs.iter().map(organization).collect(),
         orderer: OrdererConfig { consenters: consenters.collect(), batch, difficulty_bits: 0 },
         policies: texts.map(|(path, text)| (path.to_owned(), text.to_owned())).into_iter().collect(),

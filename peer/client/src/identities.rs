@@ -5,10 +5,13 @@
 
 use ::identities::{IdentityPage, LIST_IDENTITIES, READ_IDENTITY, ShownIdentity};
 use bytes::Bytes;
+use configtx::IdentityRules;
 use msp::SigningIdentity;
 use prost::Message as _;
 use protocol::fabric::SerializedIdentity;
-use protocol::{ChaincodeName, ChannelId, Digest, IdentityAction, IdentityClaim, IdentityRecord, MspId, Poi};
+use protocol::{
+    ChaincodeName, ChannelId, Digest, IdentityAction, IdentityClaim, IdentityRecord, MspId, Poi, ProofScope,
+};
 use validation::{REGISTER_IDENTITY, RENEW_IDENTITY, REVOKE_IDENTITY};
 
 use crate::connection::Connection;
@@ -19,16 +22,15 @@ use crate::transactions::Submitted;
 /// Pages of a listing; with 500 records each far more than any organisation has.
 const PAGES_MAX: usize = 200;
 
-/// A claim of an identity, with the proof by its own key.
+/// A claim of an identity, with the proof by its own key for that scope.
 ///
 /// # Errors
 /// [`Fault::Proposal`] where the identity cannot be read back, which a loaded one always can.
 pub fn claim(
-    action: IdentityAction,
+    scope: ProofScope,
     channel: &ChannelId,
     identity: &SigningIdentity,
     mut tls_spki: Vec<Digest>,
-    changes: u64,
 ) -> Result<IdentityClaim, ClientError> {
     tls_spki.sort_unstable();
     tls_spki.dedup();
@@ -41,24 +43,32 @@ pub fn claim(
         tls_spki,
         proof: Bytes::new(),
     };
-    claim.proof = identity.sign(&claim.proven_bytes(action, channel, &identity.poi(), changes)).into();
+    claim.proof = identity.sign(&claim.proven_bytes(scope, channel, &identity.poi())).into();
     Ok(claim)
 }
 
 impl Connection {
-    /// The claim of this connection's own user and TLS key, for an administrator to register.
+    /// The claim of this connection's own user and TLS key, for an administrator to register or renew.
     ///
     /// # Errors
     /// As [`claim`].
     pub fn own_claim(
         &self,
-        action: IdentityAction,
+        scope: ProofScope,
         channel: &ChannelId,
         mut tls_spki: Vec<Digest>,
-        changes: u64,
     ) -> Result<IdentityClaim, ClientError> {
         tls_spki.push(self.tls_spki());
-        claim(action, channel, self.signer(), tls_spki, changes)
+        claim(scope, channel, self.signer(), tls_spki)
+    }
+
+    /// What the proof of a renewal must be good for, by the rules that the channel has in force, where the record had so many
+    /// changes.
+    ///
+    /// # Errors
+    /// As [`Connection::channel_config`].
+    pub async fn renewal_scope(&self, channel: &ChannelId, changes: u64) -> Result<ProofScope, ClientError> {
+        Ok(IdentityRules::of(&self.channel_config(channel).await?).renewal(changes))
     }
 
     /// Registers or renews the identity of a claim. Returns its record.

@@ -5,7 +5,7 @@
 //! configuration's bytes) at version (0, 0), and identity `i` of the configuration's list at version (0, i).
 
 use bytes::Bytes;
-use configtx::{ConfigBlockError, ConfigBundle, ConfigError, config_of_block};
+use configtx::{Capabilities, ConfigBlockError, ConfigBundle, ConfigError, config_of_block};
 use protocol::{
     Block, BlockHash, BlockHeader, BlockNumber, ChannelConfig, CommitHash, Digest, IdentityRecord,
     IdentityStatus, Proof, RegisteredIdentity, TxNumber, TxValidationCode, Version, codec,
@@ -35,17 +35,28 @@ pub enum GenesisRejection {
     Config(#[from] ConfigError),
 }
 
-/// Judges a genesis block.
+/// Judges a genesis block, for a build that knows the capabilities of this release.
 ///
 /// # Errors
 /// [`GenesisRejection`]: what is wrong with the block, or everything that is wrong with its configuration.
 pub fn validate_genesis(block: Block) -> Result<ValidatedBlock, GenesisRejection> {
+    validate_genesis_known_to(block, Capabilities::RELEASED)
+}
+
+/// As [`validate_genesis`], for a build that knows these capabilities.
+///
+/// # Errors
+/// As [`validate_genesis`].
+pub fn validate_genesis_known_to(
+    block: Block,
+    known: Capabilities,
+) -> Result<ValidatedBlock, GenesisRejection> {
     check_header(&block)?;
     let config = config_of_block(&block)?;
     if config.sequence != 0 {
         return Err(GenesisRejection::Header { rule: "its configuration must have sequence 0" });
     }
-    ConfigBundle::new(config.clone())?;
+    ConfigBundle::known_to(config.clone(), known)?;
     let writes = writes(&config);
     let history = writes.iter().map(|write| HistoryWrite {
         tx_number: write.version.tx_number,

@@ -3,18 +3,23 @@
 //! The system chaincode runs it on endorsers, and validation runs it again on what was ordered, so that an endorser that
 //! lies is found out. An organisation's administrators change its own identities and no others. A key that is registered or
 //! renewed proves that its holder agrees. A renewal with the same key needs no transaction for the key to act (the key is
-//! the identity); `RenewIdentity` keeps the record true: the certificate, and the TLS keys that a revocation closes. Its
-//! proof is for the record as it stands, so none can be shown twice. A revocation is for good, since a key that was lost
-//! once is lost: its holder registers another. A key that was never registered is barred by its certificate, since on an
-//! open channel it acts all the same. No administrator revokes itself, so an organisation never loses its last one that way.
+//! the identity); `RenewIdentity` keeps the record true: the certificate, and the TLS keys that a revocation closes. A
+//! revocation is for good, since a key that was lost once is lost: its holder registers another. No administrator revokes
+//! itself, so an organisation never loses its last one that way.
+//!
+//! Version 1.1 of the rules ([`IdentityRules`], switched on by a capability) differs in two points. A renewal's proof is for
+//! the record as it stands, so none can be shown twice. A key that was never registered is barred by its certificate, since
+//! on an open channel it acts all the same. Blocks of a channel without the capability are judged as ever: in what order
+//! rules are met, too, since the first that is broken gives the code.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
+use configtx::{IdentityRules, V1_1};
 use msp::{Certified, Msp, VerifiedIdentity};
 use protocol::{
-    BlockNumber, ChannelId, IdentityAction, IdentityClaim, IdentityRecord, IdentityStatus, MspId, Poi, Role,
-    codec, limits::IDENTITY_BYTES_MAX,
+    BlockNumber, ChannelId, IdentityAction, IdentityClaim, IdentityRecord, IdentityStatus, MspId, Poi,
+    ProofScope, Role, codec, limits::IDENTITY_BYTES_MAX,
 };
 
 use crate::identity_refusal::IdentityRefusal as Refusal;
@@ -44,12 +49,15 @@ pub struct IdentityActor<'a> {
     pub roles: &'a [Role],
     /// Unix milliseconds: the proposal's time at an endorser, the block's at validation.
     pub at_ms: u64,
+    /// The rules in force on the channel.
+    pub rules: IdentityRules,
 }
 
 /// A change that its arguments, creator and certificate allow. What the ledger says comes last: [`IdentityChange::apply`].
 #[derive(Clone, Debug)]
 pub struct IdentityChange {
     channel: ChannelId,
+    rules: IdentityRules,
     msp_id: MspId,
     creator: Poi,
     act: Act,
@@ -80,13 +88,13 @@ impl IdentityChange {
 
     /// The identity that a call revokes, by its form alone; `None` for every other call.
     #[must_use]
-    pub fn revoked_by(args: &[Bytes]) -> Option<Poi> {
-        match args {
-            [function, _, poi] | [function, _, poi, _] if function.as_ref() == REVOKE_IDENTITY.as_bytes() => {
-                name(poi, "the PoI").ok()
-            }
-            _ => None,
-        }
+    pub fn revoked_by(args: &[Bytes], rules: IdentityRules) -> Option<Poi> {
+        let (function, poi) = match args {
+            [function, _, poi] => (function, poi),
+            [function, _, poi, _] if rules == IdentityRules::V1_1 => (function, poi),
+            _ => return None,
+        };
+        if function.as_ref() == REVOKE_IDENTITY.as_bytes() { name(poi, "the PoI").ok() } else { None }
     }
 
     /// Reads a call (function name first) and judges everything but the ledger's records.
@@ -96,21 +104,7 @@ impl IdentityChange {
     pub fn read(args: &[Bytes], actor: &IdentityActor<'_>) -> Result<Self, Refusal> {
         let own = actor.msp.msp_id();
         let [function, args @ ..] = args else { return Err(malformed("the call names no function")) };
-        let call = match (std::str::from_utf8(function).unwrap_or_default(), args) {
-            (REGISTER_IDENTITY, [claim]) => Call::Claim(IdentityAction::Register, read_claim(claim)?),
-            (RENEW_IDENTITY, [claim]) => Call::Claim(IdentityAction::Renew, read_claim(claim)?),
-            (REVOKE_IDENTITY, [msp_id, poi]) => {
-                Call::Revoke(name(msp_id, "the MSP id")?, name(poi, "the PoI")?, None)
-            }
-            (REVOKE_IDENTITY, [msp_id, poi, certificate]) => {
-                let certificate = Some(read_certificate(certificate)?);
-                Call::Revoke(name(msp_id, "the MSP id")?, name(poi, "the PoI")?, certificate)
-            }
-            (function, args) => {
-                let function: String = function.chars().take(64).collect();
-                return Err(malformed(format!("no function {function:?} with {} arguments", args.len())));
-            }
-        };
+        let call = Call::read(std::str::from_utf8(function).unwrap_or_default(), args, actor.rules)?;
         let named = match &call {
             Call::Claim(_, claim) => &claim.msp_id,
             Call::Revoke(msp_id, ..) => msp_id,
@@ -125,9 +119,15 @@ impl IdentityChange {
             Call::Claim(action, claim) => {
                 let identity =
                     actor.msp.identify(&claim.certificate, actor.at_ms).map_err(Refusal::Certificate)?;
-                // What a renewal proves depends on the record.
-                if action == IdentityAction::Register {
-                    prove(action, &claim, &identity, (actor.channel, 0))?;
+                match (action, actor.rules) {
+                    (IdentityAction::Register, _) => {
+                        prove(ProofScope::Registration, &claim, &identity, actor.channel)?;
+                    }
+                    (IdentityAction::Renew, rules @ IdentityRules::V1_0) => {
+                        prove(rules.renewal(0), &claim, &identity, actor.channel)?;
+                    }
+                    // What it proves depends on the record.
+                    (IdentityAction::Renew, IdentityRules::V1_1) => {}
                 }
                 Act::Claim(action, claim, identity)
             }
@@ -144,7 +144,8 @@ impl IdentityChange {
                 Act::Revoke(poi, Some(Barred { certificate, certified }))
             }
         };
-        Ok(Self { channel: actor.channel.clone(), msp_id: own.clone(), creator: actor.poi, act })
+        let (channel, rules) = (actor.channel.clone(), actor.rules);
+        Ok(Self { channel, rules, msp_id: own.clone(), creator: actor.poi, act })
     }
 
     /// The identity that changes.
@@ -191,7 +192,12 @@ impl IdentityChange {
             }
             (_, None) => Err(Refusal::Unknown { msp_id, poi }),
             (Act::Claim(IdentityAction::Renew, claim, identity), Some(record)) => {
-                renewed(record, claim, &identity, &self.channel)
+                let record = renewable(record, &identity)?;
+                if self.rules == IdentityRules::V1_1 {
+                    let scope = self.rules.renewal(record.changed_at.len() as u64);
+                    prove(scope, &claim, &identity, &self.channel)?;
+                }
+                Ok(IdentityRecord { certificate: claim.certificate, tls_spki: claim.tls_spki, ..record })
             }
             (Act::Revoke(poi, _), Some(_)) if poi == self.creator => {
                 Err(Refusal::LastAdministrator { msp_id })
@@ -207,6 +213,33 @@ impl IdentityChange {
 enum Call {
     Claim(IdentityAction, IdentityClaim),
     Revoke(MspId, Poi, Option<Bytes>),
+}
+
+impl Call {
+    fn read(function: &str, args: &[Bytes], rules: IdentityRules) -> Result<Self, Refusal> {
+        match (function, args) {
+            (REGISTER_IDENTITY, [claim]) => {
+                Ok(Self::Claim(IdentityAction::Register, read_claim(claim, rules)?))
+            }
+            (RENEW_IDENTITY, [claim]) => Ok(Self::Claim(IdentityAction::Renew, read_claim(claim, rules)?)),
+            (REVOKE_IDENTITY, [msp_id, poi]) => {
+                Ok(Self::Revoke(name(msp_id, "the MSP id")?, name(poi, "the PoI")?, None))
+            }
+            (REVOKE_IDENTITY, [_, _, _]) if rules == IdentityRules::V1_0 => Err(malformed(format!(
+                "to bar a key by its certificate the channel needs capability {}: its administrators add it to the \
+                 configuration",
+                V1_1.name
+            ))),
+            (REVOKE_IDENTITY, [msp_id, poi, certificate]) => {
+                let certificate = Some(read_certificate(certificate, rules)?);
+                Ok(Self::Revoke(name(msp_id, "the MSP id")?, name(poi, "the PoI")?, certificate))
+            }
+            (function, args) => {
+                let function: String = function.chars().take(64).collect();
+                Err(malformed(format!("no function {function:?} with {} arguments", args.len())))
+            }
+        }
+    }
 }
 
 /// The record with the block in which its last change stands: what the world state holds.
@@ -231,32 +264,33 @@ fn name<T: std::str::FromStr<Err: std::fmt::Display>>(text: &[u8], what: &str) -
     text.parse().map_err(|error: T::Err| malformed(error.to_string()))
 }
 
-fn read_claim(bytes: &[u8]) -> Result<IdentityClaim, Refusal> {
+fn read_claim(bytes: &[u8], rules: IdentityRules) -> Result<IdentityClaim, Refusal> {
     let claim = IdentityClaim::from_bytes(bytes).map_err(|error| malformed(error.to_string()))?;
     let is_sorted = claim.tls_spki.windows(2).all(|pair| pair[0] < pair[1]);
     if claim.tls_spki.len() > IdentityClaim::TLS_KEYS_MAX || !is_sorted {
         return Err(Refusal::TlsKeys);
     }
-    read_certificate(&claim.certificate)?;
+    read_certificate(&claim.certificate, rules)?;
     Ok(claim)
 }
 
-/// A certificate as records hold it.
-fn read_certificate(certificate: &Bytes) -> Result<Bytes, Refusal> {
-    if certificate.len() > IDENTITY_BYTES_MAX || !certificate.starts_with(PEM_BEGIN) {
+/// A certificate as records hold it. In version 1.0 only the length of the whole claim counts.
+fn read_certificate(certificate: &Bytes, rules: IdentityRules) -> Result<Bytes, Refusal> {
+    let is_long = certificate.len() > IDENTITY_BYTES_MAX && rules == IdentityRules::V1_1;
+    if is_long || !certificate.starts_with(PEM_BEGIN) {
         return Err(malformed("the certificate is not exactly one PEM block (BEGIN CERTIFICATE)"));
     }
     Ok(certificate.clone())
 }
 
-/// Whether the claim's key signed it for that channel and a record with so many changes.
+/// Whether the claim's key signed it for that channel and scope.
 fn prove(
-    action: IdentityAction,
+    scope: ProofScope,
     claim: &IdentityClaim,
     identity: &VerifiedIdentity,
-    (channel, changes): (&ChannelId, u64),
+    channel: &ChannelId,
 ) -> Result<(), Refusal> {
-    let message = claim.proven_bytes(action, channel, &identity.poi(), changes);
+    let message = claim.proven_bytes(scope, channel, &identity.poi());
     identity.verify(&message, &claim.proof).map(drop).map_err(Refusal::Proof)
 }
 
@@ -278,19 +312,14 @@ fn first_record(
     }
 }
 
-/// Roles stay with the key: a renewal neither raises nor lowers what an identity may do.
-fn renewed(
-    record: IdentityRecord,
-    claim: IdentityClaim,
-    identity: &VerifiedIdentity,
-    channel: &ChannelId,
-) -> Result<IdentityRecord, Refusal> {
+/// The record, if that certificate may replace its own. Roles stay with the key: a renewal neither raises nor lowers what
+/// an identity may do.
+fn renewable(record: IdentityRecord, identity: &VerifiedIdentity) -> Result<IdentityRecord, Refusal> {
     if !record.roles.iter().all(|role| identity.roles().contains(role)) {
         return Err(Refusal::OtherRoles { found: identity.roles().to_vec(), recorded: record.roles });
     }
     if record.changed_at.len() >= CHANGES_MAX {
         return Err(Refusal::TooManyChanges { poi: record.poi, changes: record.changed_at.len() });
     }
-    prove(IdentityAction::Renew, &claim, identity, (channel, record.changed_at.len() as u64))?;
-    Ok(IdentityRecord { certificate: claim.certificate, tls_spki: claim.tls_spki, ..record })
+    Ok(record)
 }

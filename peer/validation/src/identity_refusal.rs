@@ -75,7 +75,7 @@ pub enum IdentityRefusal {
     },
     /// The key is not on the ledger.
     #[error(
-        "identity {poi} of {msp_id} is not registered; to bar a key that never was, revoke it by its certificate"
+        "identity {poi} of {msp_id} is not registered; to bar a key that never was, revoke it by its certificate (capability V1_1)"
     )]
     Unknown {
         /// The organisation.

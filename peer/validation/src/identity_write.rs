@@ -37,6 +37,7 @@ pub(crate) fn derive(
         poi: creator.poi(),
         roles: creator.roles(),
         at_ms,
+        rules: bundle.identity_rules(),
     };
     let change = match IdentityChange::read(&parsed.args, &actor) {
         Ok(change) => change,

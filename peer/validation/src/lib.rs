@@ -32,7 +32,9 @@ mod validated;
 pub use commitment::{code_leaf, codes_root, commit_hash, write_leaf, writes_root};
 pub use concord::{Comparison, Concord, concord};
 pub use examine::{ExaminedTransaction, examine};
-pub use genesis::{CONFIG_KEY, CONFIG_NAMESPACE, GenesisRejection, validate_genesis};
+pub use genesis::{
+    CONFIG_KEY, CONFIG_NAMESPACE, GenesisRejection, validate_genesis, validate_genesis_known_to,
+};
 pub use identity_change::{
     IdentityActor, IdentityChange, REGISTER_IDENTITY, RENEW_IDENTITY, REVOKE_IDENTITY, identity_entry,
     stamped,

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use configtx::{
-    BlockSignatureRejection, ConfigBundle, NextConfig, UpdateRejection, is_config_envelope,
+    BlockSignatureRejection, ConfigBundle, NeededRelease, NextConfig, UpdateRejection, is_config_envelope,
     judge_config_envelope,
 };
 use protocol::{
@@ -156,10 +156,14 @@ pub enum BlockRejection {
 }
 
 impl BlockRejection {
-    /// Whether the block is the channel's next one and this release is too old for it: no other orderer has a better one.
+    /// The release that is needed, where the block is the channel's next one and this build is too old for it: no other orderer
+    /// has a better one.
     #[must_use]
-    pub fn needs_newer_release(&self) -> bool {
-        matches!(self, Self::Config { source, .. } if source.needs_newer_release())
+    pub fn needed_release(&self) -> Option<&NeededRelease> {
+        match self {
+            Self::Config { source, .. } => source.needed_release(),
+            _ => None,
+        }
     }
 }
 

@@ -61,8 +61,8 @@ pub(crate) fn endorsement(
     let mut passed_over = transaction.passed_over.clone();
     let mut counted: Vec<VerifiedSignature> = Vec::with_capacity(transaction.endorsements.len());
     let parsed = &transaction.parsed;
-    let revoked =
-        is_system_chaincode(&parsed.chaincode).then(|| IdentityChange::revoked_by(&parsed.args)).flatten();
+    let revokes = || IdentityChange::revoked_by(&parsed.args, bundle.identity_rules());
+    let revoked = is_system_chaincode(&parsed.chaincode).then(revokes).flatten();
     for signature in &transaction.endorsements {
         let identity = signature.identity();
         match identities.standing(identity)? {

@@ -96,7 +96,7 @@ fn a_configuration_that_orderers_made_up_is_no_block_of_the_channel() {
             rejection.to_string().contains("holds a configuration that is refused"),
             "{name}: {rejection}"
         );
-        assert!(!rejection.needs_newer_release(), "{name}");
+        assert!(rejection.needed_release().is_none(), "{name}");
     }
 }
 
@@ -123,7 +123,8 @@ fn a_configuration_of_a_later_release_stops_the_peer_and_is_no_invalid_block() {
     envelope.payload = payload.encode_to_vec().into();
     let block = chain.next_block(&network, vec![envelope.encode_to_vec().into()]);
     let rejection = check_link(block, &chain.last, &chain.bundle).expect_err("too new");
-    assert!(rejection.needs_newer_release());
+    let needed = rejection.needed_release().expect("a release").clone();
+    assert_eq!((needed.capability.as_str(), needed.release.as_deref()), ("V3_0", Some("3.0")));
     let source = std::error::Error::source(&rejection).expect("a reason").to_string();
     assert!(source.contains("install release 3.0"), "{source}");
 }

@@ -4,6 +4,7 @@
 mod fixture;
 
 use bytes::Bytes;
+use configtx::IdentityRules;
 use fixture::network::certificate_of;
 use fixture::registry::{
     Person, bar, call, claim, claim_after, honest, proven, record, register, renew, revoke, writing,
@@ -11,8 +12,8 @@ use fixture::registry::{
 use fixture::{Chain, NOW_MS, Network, Tx, msp_id, namespace, write};
 use msp::SigningIdentity;
 use protocol::{
-    Digest, IdentityAction::*, IdentityRecord, IdentityStatus, NamespaceSet, Role, TxValidationCode,
-    TxValidationCode::*, codec,
+    Capability, Digest, IdentityAction::*, IdentityRecord, IdentityStatus, NamespaceSet, Role,
+    TxValidationCode, TxValidationCode::*, codec,
 };
 use validation::StateReader as _;
 
@@ -614,4 +615,46 @@ fn a_record_takes_no_more_changes_than_its_reader_can_read() {
     let args = revoke("HospitalA", &town.user().poi());
     let tx = honest(&town.network, &chain, "end", town.admin("HospitalA"), args);
     assert_eq!(chain.codes(&town.network, vec![tx.envelope()]), [Valid]);
+}
+
+/// A channel of release 1.0 gains the capability: blocks before are judged by the one version of the rules, blocks behind by
+/// the other, and a transaction that was endorsed under the one is no transaction of the other.
+#[test]
+fn the_rules_change_behind_the_block_that_names_the_capability() {
+    let mut network = Network::new();
+    network.config.capabilities = vec![Capability("V1_0".to_owned())];
+    let (admin, user) = (network.identity("HospitalA", "admin"), network.identity("HospitalA", "user"));
+    let renewing = |chain: &Chain, nonce: &str, rules: IdentityRules| {
+        let record = chain.state.identity(user.msp_id(), &user.poi()).expect("readable").expect("registered");
+        let mut claim = claim(Renew, user, &[1]);
+        let scope = rules.renewal(record.changed_at.len() as u64);
+        claim.proof = user.sign(&claim.proven_bytes(scope, &network.config.channel, &user.poi())).into();
+        let mut tx = honest(&network, chain, nonce, admin, renew(&claim));
+        tx.version = rules.version().to_owned();
+        tx.envelope()
+    };
+    let both = |chain: &Chain, nonce: &str| {
+        let envelopes = vec![
+            renewing(chain, &format!("{nonce}, 1.1"), IdentityRules::V1_1),
+            renewing(chain, &format!("{nonce}, 1.0"), IdentityRules::V1_0),
+        ];
+        chain.validate(&network, envelopes).expect("readable")
+    };
+    let mut chain = Chain::new(&network);
+    let before = both(&chain, "before");
+    assert_eq!(before.codes(), [ExpiredChaincode, Valid]);
+    chain.commit(&before);
+
+    let mut after = chain.bundle.config().clone();
+    after.capabilities.push(Capability("V1_1".to_owned()));
+    let update = configtx::compute_update(chain.bundle.config(), &after).expect("something changes");
+    let orderers = network.orgs["Orderers"].issue("admin", "admin");
+    let hospitals = ["HospitalA", "HospitalB"].map(|org| network.identity(org, "admin"));
+    let envelope = chain.config_envelope(&update, &[hospitals[0], hospitals[1], &orderers]);
+    let switch = chain.validate(&network, vec![envelope]).expect("readable");
+    assert_eq!(switch.codes(), [Valid]);
+    chain.commit(&switch);
+
+    let behind = both(&chain, "behind");
+    assert_eq!(behind.codes(), [Valid, ExpiredChaincode]);
 }

@@ -109,6 +109,7 @@ fn run(chaincode: &str, function: &str) -> Run {
     let invocation = Invocation {
         channel: ChannelId::new("ch").expect("valid"),
         chaincode: ChaincodeName::new(chaincode).expect("valid"),
+        version: "1.0".to_owned(),
         tx_id: TxId::of(b"n", b"c"),
         args: vec![Bytes::copy_from_slice(function.as_bytes())],
         transient: BTreeMap::new(),

@@ -51,6 +51,7 @@ impl World {
         let invocation = Invocation {
             channel: ChannelId::new("ch").expect("valid"),
             chaincode: ChaincodeName::new(NAME).expect("valid"),
+            version: "1.0".to_owned(),
             tx_id: TxId::of(&[self.calls], msp.as_bytes()),
             args: args.iter().map(|arg| Bytes::copy_from_slice(arg.as_bytes())).collect(),
             transient: BTreeMap::new(),

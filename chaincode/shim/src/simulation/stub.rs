@@ -30,6 +30,10 @@ impl Stub for Simulation {
         &self.invocation.channel
     }
 
+    fn version(&self) -> &str {
+        &self.invocation.version
+    }
+
     fn creator(&self) -> &Creator {
         &self.invocation.creator
     }

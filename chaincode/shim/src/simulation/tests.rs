@@ -55,6 +55,7 @@ fn invocation() -> Invocation {
     Invocation {
         channel: ChannelId::new("ch").expect("valid"),
         chaincode: ChaincodeName::new("cc").expect("valid"),
+        version: "1.0".to_owned(),
         tx_id: TxId::of(b"n", b"c"),
         args: vec![Bytes::from_static(b"Fn"), Bytes::from_static(b"x")],
         transient: BTreeMap::from([("secret".to_owned(), vec![1])]),

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use configtx::NeededRelease;
 use msp::SigningError;
 use ordering::ConsenterKeysError;
 use protocol::codec::DecodeError;
@@ -46,12 +47,14 @@ pub enum ChainFault {
         expected: BlockHash,
     },
     /// The channel goes on with a configuration that this release does not know.
-    #[error("this consenter stops before block {number}: {reason}")]
+    #[error(
+        "block {number} puts a configuration in force that this release cannot follow: it demands {needed}"
+    )]
     Release {
-        /// The configuration block.
+        /// The configuration block, which is not applied.
         number: BlockNumber,
-        /// Which release is needed.
-        reason: String,
+        /// The release that is needed.
+        needed: NeededRelease,
     },
     /// The configuration in force cannot be used.
     #[error("the configuration in block {number} cannot be used: {reason}")]
@@ -67,4 +70,25 @@ pub enum ChainFault {
         /// Its number.
         number: BlockNumber,
     },
+}
+
+/// Why a chain stopped, for as long as the process lives.
+#[derive(Debug)]
+pub struct Stopped {
+    /// What anybody is told who asks.
+    pub reason: String,
+    /// The release with which it would go on.
+    pub needed: Option<NeededRelease>,
+}
+
+impl Stopped {
+    /// Stopped by that fault. What a disk or a key said is for this node's log, which has it.
+    pub fn by(fault: &ChainFault) -> Self {
+        match fault {
+            ChainFault::Release { needed, .. } => {
+                Self { reason: fault.to_string(), needed: Some(needed.clone()) }
+            }
+            _ => Self { reason: "its ledger failed; the log of this node says how".to_owned(), needed: None },
+        }
+    }
 }

@@ -38,11 +38,11 @@ pub fn judge(bytes: &[u8], last: &BlockHeader, in_force: &InForce) -> Result<Jud
     };
     match check_applied(&block, last, &in_force.bundle, in_force.number) {
         Ok(next) => Ok(Judged::Next(block, next.map(Box::new))),
-        // Whoever knows the capability applies it: dropping it here would fork the chain.
-        Err(refusal) if refusal.needs_newer_release() => {
-            Err(ChainFault::Release { number: block.header.number, reason: refusal.to_string() })
-        }
-        Err(refusal) => Ok(Judged::Refused(refusal.to_string())),
+        Err(refusal) => match refusal.needed_release().cloned() {
+            // Whoever knows the capability applies it: dropping it here would fork the chain.
+            Some(needed) => Err(ChainFault::Release { number: block.header.number, needed }),
+            None => Ok(Judged::Refused(refusal.to_string())),
+        },
     }
 }
 
@@ -61,6 +61,7 @@ pub fn config_in_force(
     let block = blocks.block_checked(number)?.ok_or(ChainFault::NoTip { number })?;
     let unusable = |reason: String| ChainFault::Configuration { number, reason };
     let config = config_of_block(&block).map_err(|error| unusable(error.to_string()))?;
-    let bundle = ConfigBundle::new(config).map_err(|error| unusable(error.to_string()))?;
+    let bundle =
+        ConfigBundle::known_to(config, genesis.known()).map_err(|error| unusable(error.to_string()))?;
     Ok(InForce { bundle: Arc::new(bundle), number })
 }

@@ -27,7 +27,7 @@ use store::{Batch, BlockStore, Durability, IndexedTransaction, KeyRange, Order, 
 use tokio::sync::{mpsc, watch};
 
 pub use families::chain_families;
-pub use fault::ChainFault;
+pub use fault::{ChainFault, Stopped};
 pub use judging::InForce;
 
 use families::{SIGNATURES, signature_key, signatures_of};
@@ -79,6 +79,8 @@ pub struct Chain {
     applied: watch::Sender<BlockNumber>,
     deliverable: watch::Sender<BlockNumber>,
     own_shares: mpsc::Sender<SignatureShare>,
+    /// Why nothing is applied any more.
+    stopped: watch::Sender<Option<Arc<Stopped>>>,
 }
 
 impl Chain {
@@ -110,6 +112,7 @@ impl Chain {
             signer,
             consenter,
             own_shares,
+            stopped: watch::Sender::new(None),
         };
         chain.advance(&mut chain.lock_shares())?;
         Ok((Arc::new(chain), outgoing))
@@ -155,6 +158,11 @@ impl Chain {
         self.deliverable.subscribe()
     }
 
+    /// Why the chain stopped, live; `None` while it does its work.
+    pub fn stopped(&self) -> watch::Receiver<Option<Arc<Stopped>>> {
+        self.stopped.subscribe()
+    }
+
     /// The store, for the records of consensus.
     pub fn store(&self) -> &Store {
         &self.store
@@ -166,6 +174,25 @@ impl Chain {
     /// # Errors
     /// A fault of the store or of the signing key, or a configuration that needs a newer release: nothing is applied then.
     pub fn apply(
+        &self,
+        entries: &[Option<Bytes>],
+        record: impl FnOnce(&mut Batch),
+    ) -> Result<Vec<Applied>, ChainFault> {
+        self.apply_all(entries, record).inspect_err(|fault| self.stop(fault))
+    }
+
+    /// Stops: consensus does not go on after a fault. The first reason stays.
+    fn stop(&self, fault: &ChainFault) {
+        let height = self.applied.borrow().next().0;
+        tracing::error!(channel = %self.channel, height, %fault, "the channel stops");
+        self.stopped.send_if_modified(|stopped| {
+            let is_first = stopped.is_none();
+            stopped.get_or_insert_with(|| Arc::new(Stopped::by(fault)));
+            is_first
+        });
+    }
+
+    fn apply_all(
         &self,
         entries: &[Option<Bytes>],
         record: impl FnOnce(&mut Batch),

@@ -206,6 +206,6 @@ fn a_configuration_of_a_later_release_stops_the_consenter_and_is_not_dropped() {
     };
     let block = assemble(&facts, vec![envelope.encode_to_vec().into()]);
     let refusal = check_applied(&block, &previous, &bundle, BlockNumber(0)).expect_err("too new");
-    assert!(refusal.needs_newer_release());
+    assert_eq!(refusal.needed_release().expect("a release").release.as_deref(), Some("2.0"));
     assert!(refusal.to_string().contains("install release 2.0"), "{refusal}");
 }

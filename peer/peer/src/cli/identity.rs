@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use client::claim;
-use protocol::{ChannelId, Digest, IdentityAction, IdentityClaim, MspId, Poi};
+use protocol::{ChannelId, Digest, IdentityAction, IdentityClaim, MspId, Poi, ProofScope};
 use serde_json::json;
 
 use super::exit::Failure;
@@ -46,7 +46,8 @@ Example:
     /// End a key's right to act, for good, and close its connections (needs an administrator).
     #[command(after_help = "\
 It holds from the next transaction on, also in the same block. An administrator does not revoke itself: another one does.
-By its certificate a key is barred even where it was never registered, as on a channel whose identities are open.
+By its certificate a key is barred even where it was never registered, as on a channel whose identities are open; the
+channel needs capability V1_1 for that.
 
 Examples:
   peer identity revoke 5b0c... -C reports
@@ -55,7 +56,8 @@ Examples:
     /// Write the claim of the own key into a file, for an administrator to register. No secret is in it.
     #[command(after_help = "\
 The own TLS certificate (CORE_PEER_TLS_CLIENTCERT_FILE) is in the claim, too. A claim for a renewal is good for the record
-as it stands: TLS keys on record stay there, unless --forget-tls-keys is given, and after any change it is made again.
+as it stands: TLS keys on record stay there, unless --forget-tls-keys is given, and after any change it is made again. (On
+a channel without capability V1_1 it is good for every renewal.)
 
 Examples:
   peer identity claim --out user3.claim -C reports
@@ -200,14 +202,14 @@ async fn put(action: IdentityAction, arguments: ClaimArguments, keys: TlsKeys) -
             let whose = Whose { msp: msp.as_deref(), pair: cert.as_deref().zip(key.as_deref()) };
             let (signer, beside) = identity_files::signer(&whose, own.clone()).map_err(Failure::Fault)?;
             let tls_keys = if named.is_empty() { beside } else { named };
-            let (tls_keys, changes) = match action {
-                IdentityAction::Register => (tls_keys, 0),
+            let (tls_keys, scope) = match action {
+                IdentityAction::Register => (tls_keys, ProofScope::Registration),
                 IdentityAction::Renew => {
                     let whose = (&channel, &own, signer.poi());
                     renewal(&session, whose, tls_keys, keys).await?
                 }
             };
-            claim(action, &channel, &signer, tls_keys, changes)?
+            claim(scope, &channel, &signer, tls_keys)?
         }
     };
     let (record, submitted) = session.connection.submit_claim(action, &channel, &claim).await?;
@@ -215,13 +217,13 @@ async fn put(action: IdentityAction, arguments: ClaimArguments, keys: TlsKeys) -
     Ok(identity_text::changed(done, &record, &submitted))
 }
 
-/// The TLS keys of a renewal, and how many changes the record has that it renews.
+/// The TLS keys of a renewal, and what its proof must be good for.
 async fn renewal(
     session: &Session,
     (channel, msp_id, poi): (&ChannelId, &MspId, Poi),
     mut tls_keys: Vec<Digest>,
     keys: TlsKeys,
-) -> Result<(Vec<Digest>, u64), Failure> {
+) -> Result<(Vec<Digest>, ProofScope), Failure> {
     let record = session.connection.identity(channel, msp_id, &poi).await?;
     if keys == TlsKeys::BesideRecorded {
         for text in &record.tls_spki {
@@ -230,7 +232,8 @@ async fn renewal(
             tls_keys.push(Digest(*digest.as_bytes()));
         }
     }
-    Ok((tls_keys, record.changed_at.len() as u64))
+    let scope = session.connection.renewal_scope(channel, record.changed_at.len() as u64).await?;
+    Ok((tls_keys, scope))
 }
 
 async fn revoke(arguments: WhoseArguments) -> Result<Done, Failure> {
@@ -281,19 +284,15 @@ async fn write_claim(arguments: OwnClaimArguments) -> Result<Done, Failure> {
     }
     let tls_keys = identity_files::tls_keys(&tls_certs).map_err(Failure::Fault)?;
     let (session, channel) = open(&channel).await?;
-    let action = match purpose {
-        Purpose::Register => IdentityAction::Register,
-        Purpose::Renew => IdentityAction::Renew,
-    };
-    let (tls_keys, changes) = match action {
-        IdentityAction::Register => (tls_keys, 0),
-        IdentityAction::Renew => {
+    let (tls_keys, scope) = match purpose {
+        Purpose::Register => (tls_keys, ProofScope::Registration),
+        Purpose::Renew => {
             let keys = if forget_tls_keys { TlsKeys::OnlyNamed } else { TlsKeys::BesideRecorded };
             let whose = (&channel, session.connection.msp_id(), session.connection.poi());
             renewal(&session, whose, tls_keys, keys).await?
         }
     };
-    let claim: IdentityClaim = session.connection.own_claim(action, &channel, tls_keys, changes)?;
+    let claim: IdentityClaim = session.connection.own_claim(scope, &channel, tls_keys)?;
     let path = out.display();
     std::fs::write(&out, claim.to_bytes())
         .map_err(|error| Failure::fault(format!("{path} cannot be written: {error}; name another file")))?;

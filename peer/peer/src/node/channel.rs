@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use bytes::Bytes;
-use configtx::ConfigBundle;
+use configtx::{Capabilities, ConfigBundle, NeededRelease};
 use gateway::ports::{Asker, ChannelLedger, CommittedAt, LedgerFault, Standing};
 use ledger::Ledger;
 use protocol::{
@@ -15,7 +15,7 @@ use protocol::{
 };
 use tokio::sync::{oneshot, watch};
 use transport::{PeerCertificate, Status};
-use validation::{ValidatedBlock, validate_genesis};
+use validation::{ValidatedBlock, validate_genesis_known_to};
 
 use super::fault::NodeFault;
 use super::revocations::{Revocations, revoked_by};
@@ -40,7 +40,14 @@ pub struct Channel {
     halted: watch::Sender<bool>,
     revocations: Revocations,
     waiting: Mutex<HashMap<TxId, Vec<oneshot::Sender<CommittedAt>>>>,
-    stopped: OnceLock<String>,
+    stopped: OnceLock<Stopped>,
+}
+
+/// Why a channel stopped.
+struct Stopped {
+    reason: String,
+    /// The release with which it would go on.
+    needed: Option<NeededRelease>,
 }
 
 impl Channel {
@@ -48,27 +55,28 @@ impl Channel {
     ///
     /// # Errors
     /// [`NodeFault`] for a block that is no genesis block, or a folder that cannot be written.
-    pub fn create(path: &Path, genesis: Block) -> Result<Self, NodeFault> {
-        let validated =
-            validate_genesis(genesis).map_err(|error| NodeFault::Genesis { cause: with_causes(&error) })?;
-        Self::of(
-            Ledger::create(path, &validated)
-                .map_err(|error| NodeFault::Ledger { cause: with_causes(&error) })?,
-        )
+    pub fn create(path: &Path, genesis: Block, known: Capabilities) -> Result<Self, NodeFault> {
+        let validated = validate_genesis_known_to(genesis, known)
+            .map_err(|error| NodeFault::Genesis { cause: with_causes(&error) })?;
+        let ledger = Ledger::create(path, &validated)
+            .map_err(|error| NodeFault::Ledger { cause: with_causes(&error) })?;
+        Self::of(ledger, known)
     }
 
     /// Opens the channel's ledger.
     ///
     /// # Errors
     /// [`NodeFault`] for a ledger that is damaged or not readable.
-    pub fn open(path: &Path) -> Result<Self, NodeFault> {
-        Self::of(Ledger::open(path).map_err(|error| NodeFault::Ledger { cause: with_causes(&error) })?)
+    pub fn open(path: &Path, known: Capabilities) -> Result<Self, NodeFault> {
+        let ledger = Ledger::open(path).map_err(|error| NodeFault::Ledger { cause: with_causes(&error) })?;
+        Self::of(ledger, known)
     }
 
-    fn of(ledger: Ledger) -> Result<Self, NodeFault> {
+    fn of(ledger: Ledger, known: Capabilities) -> Result<Self, NodeFault> {
         let info = ledger.info();
-        let bundle = ConfigBundle::new(ledger.config().as_ref().clone()).map_err(|error| {
-            NodeFault::Ledger { cause: format!("its configuration does not hold: {error}") }
+        let config = ledger.config().as_ref().clone();
+        let bundle = ConfigBundle::known_to(config, known).map_err(|error| NodeFault::Ledger {
+            cause: format!("the configuration of channel {} does not hold: {error}", info.channel),
         })?;
         let (height, _) = watch::channel(info.height);
         let revocations =
@@ -87,8 +95,18 @@ impl Channel {
 
     /// Stops the channel for as long as the process lives: it commits and serves no more. The first reason stays.
     pub(crate) fn stop(&self, reason: &str) {
-        if self.stopped.set(reason.to_owned()).is_ok() {
-            tracing::error!(channel = %self.name, reason, "the channel stops");
+        self.stop_for(Stopped { reason: reason.to_owned(), needed: None });
+    }
+
+    /// As [`Channel::stop`], by a fault.
+    pub(crate) fn stop_by(&self, fault: &NodeFault) {
+        self.stop_for(Stopped { reason: fault.to_string(), needed: fault.needed_release().cloned() });
+    }
+
+    fn stop_for(&self, stopped: Stopped) {
+        let reason = stopped.reason.clone();
+        if self.stopped.set(stopped).is_ok() {
+            tracing::error!(channel = %self.name, height = self.height(), reason, "the channel stops");
         }
         self.halted.send_replace(true);
         // Those who wait learn of it: their senders are dropped.
@@ -97,7 +115,12 @@ impl Channel {
 
     /// Why the channel stopped; `None` while it does its work.
     pub(crate) fn stopped(&self) -> Option<&str> {
-        self.stopped.get().map(String::as_str)
+        self.stopped.get().map(|stopped| stopped.reason.as_str())
+    }
+
+    /// The release with which a channel that stopped would go on.
+    pub(crate) fn needed_release(&self) -> Option<&NeededRelease> {
+        self.stopped.get()?.needed.as_ref()
     }
 
     /// What to tell a caller of a channel that stopped.
@@ -130,7 +153,8 @@ impl Channel {
         let revoked = revoked_by(&block);
         self.ledger.commit(block).map_err(|error| NodeFault::Ledger { cause: with_causes(&error) })?;
         if let Some(config) = config {
-            let bundle = ConfigBundle::new(config).map_err(|error| NodeFault::Ledger {
+            let known = self.bundle().known();
+            let bundle = ConfigBundle::known_to(config, known).map_err(|error| NodeFault::Ledger {
                 cause: format!("the new configuration does not hold: {error}"),
             })?;
             *self.bundle.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(bundle);

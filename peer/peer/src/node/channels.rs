@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use bytes::Bytes;
+use configtx::Capabilities;
 use gateway::ports::{ChannelLedger as _, Standing, not_joined};
 use protocol::{Block, ChannelId};
 use transport::{PeerCertificate, Status, TrustRoots};
@@ -18,6 +19,8 @@ pub struct Channels {
     folder: PathBuf,
     roots: TrustRoots,
     own_roots: Vec<Bytes>,
+    /// What this build knows.
+    known: Capabilities,
     joined: RwLock<BTreeMap<ChannelId, Arc<Channel>>>,
     /// Held while the roots are gathered and replaced, so that the newest configuration wins.
     trusting: Mutex<()>,
@@ -28,7 +31,12 @@ impl Channels {
     ///
     /// # Errors
     /// [`NodeFault`] for a ledger that cannot be used: a peer with a damaged ledger does not start.
-    pub fn open(folder: PathBuf, roots: TrustRoots, own_roots: Vec<Bytes>) -> Result<Self, NodeFault> {
+    pub fn open(
+        folder: PathBuf,
+        roots: TrustRoots,
+        own_roots: Vec<Bytes>,
+        known: Capabilities,
+    ) -> Result<Self, NodeFault> {
         let fault = |cause: std::io::Error| NodeFault::Disk {
             what: "the folder of ledgers",
             path: folder.display().to_string(),
@@ -40,10 +48,10 @@ impl Channels {
             let entry = entry.map_err(fault)?;
             let name = entry.file_name().to_string_lossy().into_owned();
             let Ok(name) = ChannelId::new(name) else { continue };
-            joined.insert(name, Arc::new(Channel::open(&entry.path())?));
+            joined.insert(name, Arc::new(Channel::open(&entry.path(), known)?));
         }
-        let channels =
-            Self { folder, roots, own_roots, joined: RwLock::new(joined), trusting: Mutex::new(()) };
+        let (joined, trusting) = (RwLock::new(joined), Mutex::new(()));
+        let channels = Self { folder, roots, own_roots, known, joined, trusting };
         channels.trust()?;
         Ok(channels)
     }
@@ -66,7 +74,7 @@ impl Channels {
                 ),
             });
         }
-        let channel = Arc::new(Channel::create(&self.path_of(&name), genesis)?);
+        let channel = Arc::new(Channel::create(&self.path_of(&name), genesis, self.known)?);
         joined.insert(name, Arc::clone(&channel));
         drop(joined);
         self.trust()?;

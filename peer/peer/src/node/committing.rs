@@ -101,7 +101,7 @@ pub(super) fn commit_or_stop(
     // After a panic nothing of the commit is used again but the flag that stops the channel.
     let outcome = catch_unwind(AssertUnwindSafe(commit)).unwrap_or_else(panicked);
     if let Err(Refusal::Fault(fault)) = &outcome {
-        channel.stop(&fault.to_string());
+        channel.stop_by(fault);
     }
     outcome
 }
@@ -116,13 +116,11 @@ fn commit(
     let block = Block::from_bytes(bytes).map_err(|error| Refusal::NotTheNext(error.to_string()))?;
     let bundle = channel.bundle();
     let header = channel.ledger().last_header();
-    let ordered = check_link(block, &header, &bundle).map_err(|error| {
-        let cause = with_causes(&error);
-        match error.needs_newer_release() {
-            true => Refusal::Fault(NodeFault::Release { cause }),
-            false => Refusal::NotTheNext(cause),
-        }
-    })?;
+    let ordered =
+        check_link(block, &header, &bundle).map_err(|error| match error.needed_release().cloned() {
+            Some(needed) => Refusal::Fault(NodeFault::Release { number: header.number.next(), needed }),
+            None => Refusal::NotTheNext(with_causes(&error)),
+        })?;
     let examined = examine_all(&ordered.block().envelopes, &bundle, ordered.block().header.timestamp_ms);
     clock.examined();
     let state = channel.ledger().snapshot();

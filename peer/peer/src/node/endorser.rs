@@ -112,7 +112,7 @@ impl Endorser {
         let examines = may_examine(&bundle, verified.proposal(), creator_msp, self.signer.as_ref().msp_id())?;
         let definition = self.definition(&bundle, &verified)?;
         let examination = if examines { self.examine(&channel, &verified, &signed).await? } else { None };
-        let result = self.execute(&channel, &verified, &bundle, examination).await?;
+        let result = self.execute(&channel, &verified, (&bundle, &definition.version), examination).await?;
         let result = ExecutionResult { chaincode_version: definition.version, ..result };
         endorse(&verified, result, self.signer.as_ref(), now_ms())
             .map_err(|error| Status::internal(error.to_string()))
@@ -133,6 +133,8 @@ impl Endorser {
         };
         match self.host.installed().get(name) {
             Some(version) if *version == definition.version => {}
+            // A release follows all versions of its own chaincode that it knows.
+            Some(_) if is_system_chaincode(name) => {}
             Some(version) => {
                 return Err(Status::failed_precondition(format!(
                     "this peer has version {version} of chaincode {name}; the channel runs version {}",
@@ -176,13 +178,14 @@ impl Endorser {
         &self,
         channel: &Channel,
         verified: &VerifiedProposal,
-        bundle: &ConfigBundle,
+        (bundle, version): (&ConfigBundle, &str),
         examination: Option<Examination>,
     ) -> Result<ExecutionResult, Status> {
         let (proposal, creator) = (verified.proposal(), verified.creator());
         let invocation = Invocation {
             channel: proposal.channel.clone(),
             chaincode: proposal.chaincode.clone(),
+            version: version.to_owned(),
             tx_id: proposal.tx_id.clone(),
             args: proposal.args.clone(),
             // The report's key has done its work; a chaincode never sees it.

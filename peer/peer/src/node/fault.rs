@@ -1,5 +1,7 @@
 //! Why a peer, or one of its channels, cannot do its work.
 
+use configtx::NeededRelease;
+use protocol::BlockNumber;
 use thiserror::Error;
 
 /// A fault of the node. It is logged where it is met.
@@ -21,10 +23,14 @@ pub enum NodeFault {
         cause: String,
     },
     /// The channel's configuration demands what this release does not know.
-    #[error("the channel went on with a configuration that this release cannot follow: {cause}")]
+    #[error(
+        "block {number} puts a configuration in force that this release cannot follow: it demands {needed}"
+    )]
     Release {
-        /// Which release is needed.
-        cause: String,
+        /// The block, which is not committed.
+        number: BlockNumber,
+        /// The release that is needed.
+        needed: NeededRelease,
     },
     /// A folder or store of the node.
     #[error("{what} at {path}: {cause}")]
@@ -52,4 +58,14 @@ pub enum NodeFault {
         /// What is wrong.
         cause: String,
     },
+}
+
+impl NodeFault {
+    /// The release that a channel needs to go on.
+    pub const fn needed_release(&self) -> Option<&NeededRelease> {
+        match self {
+            Self::Release { needed, .. } => Some(needed),
+            _ => None,
+        }
+    }
 }

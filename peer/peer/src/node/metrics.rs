@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use configtx::NeededRelease;
 use endorsing::is_success;
 use gateway::ports::ChannelLedger as _;
 use gateway::{ImageWorkers, WorkerCounts};
@@ -67,6 +68,11 @@ const STUCK: Description<1> = describe(
     "Threads that are in a run which was answered as late and has not ended; at its limit of them a chaincode is refused.",
 );
 const HEIGHT: Description<1> = describe("ledger_blockchain_height", ["channel"], "Blocks of the chain.");
+const STOPPED: Description<3> = describe(
+    "consilium_channel_stopped",
+    ["channel", "capability", "release"],
+    "1 where the channel has stopped on this node, else 0; a further sample names the capability and the release needed.",
+);
 const PROCESSING: Description<1> = describe(
     "ledger_block_processing_time",
     ["channel"],
@@ -298,9 +304,15 @@ impl BlockClock<'_> {
 /// Has channels and workers looked at before each answer.
 pub fn ask(metrics: &Metrics, channels: &Arc<Channels>, workers: &Arc<ImageWorkers>) {
     let (channels, height) = (Arc::clone(channels), metrics.gauge(&HEIGHT));
+    let stopped = metrics.gauge(&STOPPED);
     metrics.ask(move || {
         for channel in channels.all() {
-            height.set([channel.channel().as_str()], channel.height());
+            let name = channel.channel().as_str();
+            height.set([name], channel.height());
+            stopped.set([name, "", ""], u64::from(channel.stopped().is_some()));
+            if let Some(NeededRelease { capability, release }) = channel.needed_release() {
+                stopped.set([name, capability, release.as_deref().unwrap_or_default()], 1);
+            }
         }
     });
     let (started, images) = (metrics.counter(&WORKERS), metrics.counter(&IMAGES));

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
+use configtx::Capabilities;
 use gateway::{
     AttestationService, Attestations, CUSTODY_FAMILIES, Custody, CustodyService, Dialer, Examiner,
     ExchangeService, FetchLimits, Fetcher, GatewayLimits, GatewayService, ImageWorkers, NodeGuard,
@@ -127,7 +128,8 @@ impl Parts {
         let custody = Arc::new(custody);
         let sealed = SealedStore::new(open_store(settings, "sealed", "sealed reports", &SEALED_FAMILIES)?);
         let ledgers = settings.folder.join("ledgers");
-        let channels = Channels::open(ledgers, settings.roots.clone(), settings.own_roots.clone())?;
+        let (roots, own_roots) = (settings.roots.clone(), settings.own_roots.clone());
+        let channels = Channels::open(ledgers, roots, own_roots, Capabilities::RELEASED)?;
         let channels = Arc::new(channels);
         let gate = revocation_gate(channels.clone());
         let client = TlsClient::gated(&settings.tls, &settings.roots, &gate);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use configtx::genesis_block;
+use configtx::{Capabilities, genesis_block};
 use endorsing::{ProposalDraft, TransientMap, sign_proposal};
 use futures_util::future::BoxFuture;
 use gateway::ports::Node as _;
@@ -101,7 +101,8 @@ impl World {
         let (identity, root) = tls();
         let roots = TrustRoots::new(vec![root.clone()]).unwrap();
         let ledgers = folder.path().join("ledgers");
-        let channels = Arc::new(Channels::open(ledgers, roots.clone(), vec![root]).unwrap());
+        let channels =
+            Arc::new(Channels::open(ledgers, roots.clone(), vec![root], Capabilities::RELEASED).unwrap());
         channels.join(genesis_block(&network.config, NOW_MS)).unwrap();
         let options = StoreOptions::new("sealed reports", 1);
         let store = Store::open(&folder.path().join("sealed"), &SEALED_FAMILIES, options).unwrap();

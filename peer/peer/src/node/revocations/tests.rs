@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::task::Context;
 
 use bytes::Bytes;
-use configtx::genesis_block;
+use configtx::{Capabilities, genesis_block};
 use fixture::registry::{claim, honest, register, revoke};
 use fixture::{Chain, NOW_MS, Network};
 use gateway::ports::{Asker, ChannelLedger as _};
@@ -70,7 +70,8 @@ fn a_revoked_tls_key_is_refused_under_its_own_organisation_from_the_block_on_and
     let doctor = network.orgs["HospitalA"].issue("doctor", "client");
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("reports");
-    let channel = Channel::create(&path, genesis_block(&network.config, NOW_MS)).unwrap();
+    let channel =
+        Channel::create(&path, genesis_block(&network.config, NOW_MS), Capabilities::RELEASED).unwrap();
     let mut chain = Chain::new(&network);
     let refused = |channel: &Channel, certificate: &PeerCertificate| match channel.standing(certificate) {
         Standing::Revoked(msp_id) => Some(msp_id.to_string()),
@@ -110,7 +111,7 @@ fn a_revoked_tls_key_is_refused_under_its_own_organisation_from_the_block_on_and
         assert_eq!(refused(&channel, certificate).as_deref(), *msp_id, "{name}");
     }
     drop(channel);
-    let channel = Channel::open(&path).unwrap();
+    let channel = Channel::open(&path, Capabilities::RELEASED).unwrap();
     for (name, certificate, msp_id) in &rows {
         assert_eq!(refused(&channel, certificate).as_deref(), *msp_id, "{name}, after a restart");
     }
@@ -157,7 +158,8 @@ fn a_channel_takes_a_key_from_itself_alone_and_the_connection_when_no_channel_is
     second.organizations[1].msp.tls_root_certs = root(&elsewhere);
     let folder = tempfile::tempdir().unwrap();
     let roots = TrustRoots::new(root(&ours)).unwrap();
-    let channels = Channels::open(folder.path().to_owned(), roots, root(&ours)).unwrap();
+    let channels =
+        Channels::open(folder.path().to_owned(), roots, root(&ours), Capabilities::RELEASED).unwrap();
     channels.join(genesis_block(&first, NOW_MS)).unwrap();
     channels.join(genesis_block(&second, NOW_MS)).unwrap();
     let keys = [(); 4].map(|()| SigningKeyPair::generate().unwrap());
