@@ -1,21 +1,22 @@
 //! Fabric's broadcast: envelopes come on a stream, each is answered in order.
 //!
-//! Many envelopes of one stream are on their way at once; their answers keep the order. What the streams hold of one channel
-//! is bounded in bytes, and a stream that fills the bound is read no further until answers have left. A channel without a
-//! leader fills its own bound and no other's.
+//! Many envelopes of one stream are on their way at once; their answers keep the order. What the streams of one organisation
+//! hold of one channel is bounded in bytes: a stream that finds no room is read no further for a moment, and then told to
+//! come again. A channel without a leader, or an organisation that sends without end, fills its own bound and no other's.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::Instant;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use ordering::BroadcastRejection;
 use prost::Message as _;
-use protocol::ChannelId;
 use protocol::fabric::{BroadcastResponse, Envelope, Status};
 use protocol::limits::ENVELOPE_BYTES_MAX;
+use protocol::{ChannelId, MspId};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 use transport::services::ResponseStream;
@@ -28,26 +29,37 @@ use crate::metrics::{OrdererMetrics, UNKNOWN};
 
 /// Envelopes of one stream on their way at a time: some blocks' worth.
 const PIPELINE_MAX: usize = 1024;
-/// Bytes of envelopes of all streams on their way, in units of 1 KiB; each channel has an equal part.
+/// Bytes of envelopes of all streams on their way, in units of 1 KiB; each organisation of each channel has an equal part.
 const BYTES_MAX_KIB: usize = 128 << 10;
-/// The least part of a channel: one of the largest envelopes.
+/// The least part: one of the largest envelopes.
 const PART_MIN_KIB: usize = ENVELOPE_BYTES_MAX / 1024 + 1;
+/// How long an envelope waits for room: a burst passes in this time, and no client is left without an answer.
+const ROOM_PATIENCE: Duration = Duration::from_secs(1);
 
-/// Room for the envelopes of each channel.
-struct Rooms(BTreeMap<ChannelId, Arc<Semaphore>>);
+/// Room for the envelopes of each organisation of each channel, made when it is first asked for.
+struct Rooms {
+    channels: usize,
+    rooms: Mutex<BTreeMap<(ChannelId, MspId), Arc<Semaphore>>>,
+}
 
 impl Rooms {
-    fn new<'a>(channels: impl Iterator<Item = &'a ChannelId>) -> Self {
-        let names: Vec<&ChannelId> = channels.collect();
-        let part = (BYTES_MAX_KIB / names.len().max(1)).max(PART_MIN_KIB);
-        Self(names.into_iter().map(|name| (name.clone(), Arc::new(Semaphore::new(part)))).collect())
+    fn new(channels: usize) -> Self {
+        Self { channels: channels.max(1), rooms: Mutex::default() }
     }
 
-    /// A place for an envelope; `None` for a channel that has no room, or none any more.
-    async fn place(&self, channel: &ChannelId, bytes: usize) -> Option<OwnedSemaphorePermit> {
-        let kib = u32::try_from(bytes.min(ENVELOPE_BYTES_MAX) / 1024 + 1).unwrap_or(u32::MAX);
-        Arc::clone(self.0.get(channel)?).acquire_many_owned(kib).await.ok()
+    /// The room of an organisation among so many of its channel.
+    fn room(&self, channel: &ChannelId, (msp_id, organizations): (&MspId, usize)) -> Arc<Semaphore> {
+        let part = (BYTES_MAX_KIB / self.channels / organizations.max(1)).max(PART_MIN_KIB);
+        let mut rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = rooms.entry((channel.clone(), msp_id.clone()));
+        Arc::clone(room.or_insert_with(|| Arc::new(Semaphore::new(part))))
     }
+}
+
+/// A place for an envelope; `None` where there is no room for longer than a burst lasts.
+async fn place(room: Arc<Semaphore>, bytes: usize) -> Option<OwnedSemaphorePermit> {
+    let kib = u32::try_from(bytes.min(ENVELOPE_BYTES_MAX) / 1024 + 1).unwrap_or(u32::MAX);
+    timeout(ROOM_PATIENCE, room.acquire_many_owned(kib)).await.ok()?.ok()
 }
 
 /// The service.
@@ -66,7 +78,7 @@ impl Broadcast {
         closing: watch::Receiver<bool>,
         metrics: Arc<OrdererMetrics>,
     ) -> Self {
-        let rooms = Arc::new(Rooms::new(channels.iter().map(|channel| channel.chain.channel())));
+        let rooms = Arc::new(Rooms::new(channels.iter().count()));
         Self { channels, rooms, metrics, closing }
     }
 }
@@ -117,16 +129,23 @@ async fn read(
         let channel = served.channels.of_envelope(&envelope, &served.caller);
         // What is for no channel of the caller is answered at once, and takes nobody's room.
         let place = match &channel {
-            Ok(channel) => match rooms.place(channel.chain.channel(), envelope.len()).await {
-                Some(place) => Some(place),
-                None => return,
-            },
+            Ok(channel) => served.place(channel, &rooms, envelope.len()).await,
             Err(_) => None,
         };
         let task = tokio::spawn(order(channel, envelope, place, Arc::clone(&served.metrics)));
         if answers.send(task).await.is_err() {
             return;
         }
+    }
+}
+
+impl Served {
+    /// A place for an envelope of the caller's organisation.
+    async fn place(&self, channel: &Channel, rooms: &Rooms, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let bundle = channel.chain.bundle();
+        let msp_id = bundle.tls_msp(&self.caller.der)?;
+        let organizations = bundle.config().organizations.len();
+        place(rooms.room(channel.chain.channel(), (&msp_id, organizations)), bytes).await
     }
 }
 
@@ -137,13 +156,20 @@ async fn order(
     metrics: Arc<OrdererMetrics>,
 ) -> Answer {
     let started = Instant::now();
-    let (name, answer) = match &channel {
-        Ok(channel) => (channel.chain.channel().as_str(), channel.order(envelope).await),
-        Err(rejection) => (UNKNOWN, (rejection.status(), rejection.to_string())),
+    let (name, answer) = match (&channel, &place) {
+        (Ok(channel), Some(_)) => (channel.chain.channel().as_str(), channel.order(envelope).await),
+        (Ok(channel), None) => (channel.chain.channel().as_str(), no_room()),
+        (Err(rejection), _) => (UNKNOWN, (rejection.status(), rejection.to_string())),
     };
     metrics.answered(name, answer.0, started);
     drop(place);
     answer
+}
+
+fn no_room() -> Answer {
+    let text =
+        "this orderer holds as many envelopes of the sender's organisation as it may; send it again later";
+    (Status::TooManyRequests, text.to_owned())
 }
 
 async fn response(pending: Pending) -> BroadcastResponse {
@@ -158,29 +184,40 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn a_channel_that_is_full_takes_no_room_from_another() {
-        let [reports, trial, nowhere] =
-            ["reports", "trial", "nowhere"].map(|name| ChannelId::new(name).expect("valid"));
-        let rooms = Rooms::new([&reports, &trial].into_iter());
-        let now = |channel, bytes| rooms.place(channel, bytes).now_or_never();
+    fn now(room: &Arc<Semaphore>, bytes: usize) -> Option<Option<OwnedSemaphorePermit>> {
+        place(Arc::clone(room), bytes).now_or_never()
+    }
+
+    #[tokio::test]
+    async fn who_is_full_takes_no_room_from_another() {
+        let [reports, trial] = ["reports", "trial"].map(|name| ChannelId::new(name).expect("valid"));
+        let [first, second] = ["Org1MSP", "Org2MSP"].map(|name| MspId::new(name).expect("valid"));
+        let rooms = Rooms::new(2);
+        let full = rooms.room(&trial, (&first, 2));
         let mut places = Vec::new();
-        while let Some(place) = now(&trial, ENVELOPE_BYTES_MAX) {
+        while let Some(place) = now(&full, ENVELOPE_BYTES_MAX) {
             places.push(place.expect("it has room"));
             assert!(places.len() <= BYTES_MAX_KIB, "the room is bounded");
         }
-        assert!(now(&trial, ENVELOPE_BYTES_MAX).is_none(), "it waits");
-        assert!(now(&reports, ENVELOPE_BYTES_MAX).is_some_and(|place| place.is_some()), "this one does not");
-        assert!(now(&nowhere, 1).is_some_and(|place| place.is_none()), "no such channel");
+        let rows = [
+            ("the same", &trial, &first, false),
+            ("another organisation", &trial, &second, true),
+            ("another channel", &reports, &first, true),
+        ];
+        for (name, channel, msp_id, has_room) in rows {
+            let found = now(&rooms.room(channel, (msp_id, 2)), ENVELOPE_BYTES_MAX);
+            assert_eq!(found.is_some_and(|place| place.is_some()), has_room, "{name}");
+        }
+        assert!(place(full.clone(), ENVELOPE_BYTES_MAX).await.is_none(), "it is told so in the end");
         places.clear();
-        assert!(now(&trial, ENVELOPE_BYTES_MAX).is_some(), "room again");
+        assert!(now(&full, ENVELOPE_BYTES_MAX).is_some(), "room again");
     }
 
-    #[test]
-    fn the_largest_envelope_fits_however_many_channels_share() {
-        let names: Vec<ChannelId> =
-            (0..1_000).map(|number| ChannelId::new(format!("c{number}")).expect("valid")).collect();
-        let rooms = Rooms::new(names.iter());
-        assert!(rooms.place(&names[0], ENVELOPE_BYTES_MAX).now_or_never().is_some());
+    #[tokio::test]
+    async fn the_largest_envelope_fits_however_many_share() {
+        let (channel, msp_id) =
+            (ChannelId::new("reports").expect("valid"), MspId::new("Org1MSP").expect("valid"));
+        let room = Rooms::new(1_000).room(&channel, (&msp_id, 100));
+        assert!(now(&room, ENVELOPE_BYTES_MAX).is_some());
     }
 }

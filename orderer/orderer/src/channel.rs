@@ -122,6 +122,7 @@ impl Channel {
         match timeout_at(deadline, answered).await {
             Ok(Some(Verdict::Ordered(_))) => Attempt::Done((Status::Success, String::new())),
             Ok(Some(Verdict::Refused(status, reason))) => Attempt::Done((status, reason)),
+            Ok(Some(Verdict::Busy(reason))) => Attempt::Done((Status::TooManyRequests, reason)),
             Ok(Some(Verdict::Failed(reason))) => Attempt::Done((Status::InternalServerError, reason)),
             Ok(Some(Verdict::NotLeader)) => Attempt::Again,
             Ok(None) => {

@@ -3,9 +3,9 @@
 //! Runs on every consenter and cuts only where this one leads and has applied all that leaders before it ordered. Several
 //! blocks are in consensus at a time, each on top of the one before it ([`Pipeline`]). Whoever waits is answered when its
 //! block is on the disks of a majority and applied here; when leadership ends, everybody who waits is told so and turns to
-//! the next leader, since nobody knows yet what becomes of the blocks in consensus. A transaction that waits or is in a
-//! block already is not ordered twice. A change of configuration holds from the next block on: what was admitted before it
-//! is judged again.
+//! the next leader, since nobody knows yet what becomes of the blocks in consensus. Organisations take turns, and one that
+//! sends without end is told to come again. A transaction that waits or is in a block already is not ordered twice. A change
+//! of configuration holds from the next block on: what was admitted before it is judged again.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use ordering::{Admitted, BlockCutter, Group, Pipeline, RecentTransactions};
+use ordering::{Admitted, BlockCutter, FairQueues, Group, Pipeline, QueueLimits, RecentTransactions};
 use protocol::fabric::Status;
-use protocol::{Block, BlockNumber, TxId};
+use protocol::{Block, BlockNumber, MspId, TxId};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::backend::{Leadership, OrderingBackend, Outcome};
@@ -30,8 +30,9 @@ const REPLIES_A_TRANSACTION_MAX: usize = 64;
 /// Blocks that were cut and are not yet applied: enough to keep disks and links busy while a block is on its way through
 /// them, few enough that one dropped block costs little.
 const IN_FLIGHT_MAX: usize = 8;
-/// Envelopes that wait in the cutter, in bytes: beyond it the queue before it fills and senders wait.
-const WAITING_BYTES_MAX: u64 = 64 << 20;
+/// What waits of one organisation, besides the block that fills: some seconds' worth on a slow disk, and less than an
+/// envelope's deadline. Beyond it the organisation is told to come again. Organisations are few, and admitted by all.
+const QUEUE_LIMITS: QueueLimits = QueueLimits { count_max: 2048, bytes_max: 16 << 20 };
 /// Transactions remembered as committed: a minute of a busy channel; older ones are looked up on disk.
 const RECENT_MAX: usize = 100_000;
 
@@ -52,6 +53,8 @@ pub enum Verdict {
     Ordered(BlockNumber),
     /// This consenter does not lead; the envelope may be given to the one that does.
     NotLeader,
+    /// Too much of its organisation waits already.
+    Busy(String),
     /// The configuration that came into force before its block refuses it.
     Refused(Status, String),
     /// It cannot be ordered here.
@@ -78,6 +81,8 @@ struct Leader {
     /// The term in which this consenter leads, as far as the loop has taken notice.
     term: Option<u64>,
     configurations: watch::Receiver<InForce>,
+    /// What waits for the cutter, which holds no more than fills a block.
+    queues: FairQueues<MspId, Item>,
     cutter: BlockCutter<Item>,
     pipeline: Pipeline<Item>,
     recent: RecentTransactions,
@@ -102,7 +107,6 @@ pub async fn lead(parts: LeaderParts, mut shutdown: watch::Receiver<bool>) {
     let mut leader = Leader::new(chain, backend, clocks);
     let mut changes = leader.leadership.clone();
     loop {
-        let has_room = leader.cutter.waiting_bytes() < WAITING_BYTES_MAX;
         let wait = leader.wait();
         tokio::select! {
             _ = shutdown.wait_for(|ends| *ends) => break,
@@ -112,7 +116,7 @@ pub async fn lead(parts: LeaderParts, mut shutdown: watch::Receiver<bool>) {
                 }
                 leader.follow();
             }
-            submission = submissions.recv(), if has_room => match submission {
+            submission = submissions.recv() => match submission {
                 Some(submission) => leader.submitted(submission),
                 None => break,
             },
@@ -120,6 +124,7 @@ pub async fn lead(parts: LeaderParts, mut shutdown: watch::Receiver<bool>) {
             outcome = pending(leader.outcomes.front_mut()) => leader.completed(outcome),
             () = sleep(wait) => leader.tick(),
         }
+        leader.fill();
         leader.assemble().await;
     }
     leader.give_up(&Verdict::NotLeader);
@@ -145,6 +150,7 @@ impl Leader {
         let batch = chain.bundle().config().orderer.batch.clone();
         let known = chain.last_header().number;
         let mut leader = Self {
+            queues: FairQueues::new(QUEUE_LIMITS),
             cutter: BlockCutter::new(batch, IN_FLIGHT_MAX),
             pipeline: Pipeline::default(),
             recent: RecentTransactions::new(RECENT_MAX),
@@ -203,7 +209,7 @@ impl Leader {
                 let is_new = self.recent.queue(&tx_id);
                 self.wait_for(&tx_id, reply);
                 if is_new {
-                    self.cut(Item { admitted, envelope, not_up_to });
+                    self.queue(Item { admitted, envelope, not_up_to });
                 }
             }
             Err(reason) => {
@@ -223,14 +229,29 @@ impl Leader {
         }
     }
 
-    fn cut(&mut self, item: Item) {
-        let (bytes, now_ms) = (item.envelope.len(), self.clocks.now_ms());
-        let batches = if item.admitted.is_config_update {
-            self.cutter.push_alone(item, bytes, now_ms)
-        } else {
-            self.cutter.push(item, bytes, now_ms)
-        };
-        self.enqueue(batches);
+    fn queue(&mut self, item: Item) {
+        let (msp_id, bytes) = (item.admitted.msp_id.clone(), item.envelope.len());
+        if let Err(item) = self.queues.push(&msp_id, item, bytes) {
+            let count = self.queues.waiting_of(&msp_id);
+            let text =
+                format!("{count} envelopes of {msp_id} wait at the leader already; send it again later");
+            self.refuse(vec![item], &Verdict::Busy(text));
+        }
+    }
+
+    /// Lets organisations take turns until a block is full. What is cut makes room for more.
+    fn fill(&mut self) {
+        while self.cutter.has_room()
+            && let Some((item, bytes)) = self.queues.pop()
+        {
+            let now_ms = self.clocks.now_ms();
+            let batches = if item.admitted.is_config_update {
+                self.cutter.push_alone(item, bytes, now_ms)
+            } else {
+                self.cutter.push(item, bytes, now_ms)
+            };
+            self.enqueue(batches);
+        }
     }
 
     fn block_of(&self, tx_id: &TxId) -> Result<Option<BlockNumber>, String> {
@@ -269,6 +290,7 @@ impl Leader {
         (self.sealing, self.sealed) = (None, None);
         self.outcomes.clear();
         let mut items = self.cutter.drain();
+        items.append(&mut self.queues.drain());
         for Group { items: mut group, .. } in self.pipeline.abandon() {
             items.append(&mut group);
             // Nothing waits any more, so nothing is cut.

@@ -182,6 +182,17 @@ impl<T> BlockCutter<T> {
         self.in_flight
     }
 
+    /// Whether those that wait do not fill a block: what comes now may still be in the next one.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        !self.is_full()
+    }
+
+    fn is_full(&self) -> bool {
+        self.waiting.len() as u64 >= u64::from(self.limits.max_message_count)
+            || self.waiting_bytes >= u64::from(self.limits.preferred_max_bytes)
+    }
+
     fn cut(&mut self, now_ms: u64) -> Vec<Batch<T>> {
         let mut batches = Vec::new();
         while self.is_due(now_ms) {
@@ -198,13 +209,11 @@ impl<T> BlockCutter<T> {
         if self.in_flight >= self.in_flight_max {
             return false;
         }
-        let is_full = self.waiting.len() as u64 >= u64::from(self.limits.max_message_count)
-            || self.waiting_bytes >= u64::from(self.limits.preferred_max_bytes);
         // What comes before one that stands alone waits for no company.
         let is_closed = self.waiting_alone > 0;
         let has_waited = now_ms.saturating_sub(oldest.arrived_ms) >= u64::from(self.limits.timeout_ms);
         let is_idle = self.in_flight == 0 && self.last_cut.has_passed(now_ms);
-        is_idle || is_full || has_waited || is_closed
+        is_idle || self.is_full() || has_waited || is_closed
     }
 
     /// The longest prefix that keeps the limits; an envelope over the preferred bytes travels alone, as in Fabric.

@@ -167,6 +167,9 @@ pub enum Status {
     NotFound = 404,
     /// Larger than a limit.
     RequestEntityTooLarge = 413,
+    /// Not now: the sender's organisation has as much under way as it may. HTTP's number, as the others; Fabric's list does
+    /// not hold it, and its clients take any number but 200 for a failure.
+    TooManyRequests = 429,
     /// The node failed.
     InternalServerError = 500,
     /// Not offered.
@@ -186,6 +189,7 @@ impl Status {
             Self::Forbidden => "FORBIDDEN",
             Self::NotFound => "NOT_FOUND",
             Self::RequestEntityTooLarge => "REQUEST_ENTITY_TOO_LARGE",
+            Self::TooManyRequests => "TOO_MANY_REQUESTS",
             Self::InternalServerError => "INTERNAL_SERVER_ERROR",
             Self::NotImplemented => "NOT_IMPLEMENTED",
             Self::ServiceUnavailable => "SERVICE_UNAVAILABLE",

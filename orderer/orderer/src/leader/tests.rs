@@ -1,6 +1,7 @@
 //! The leader's loop over a backend that orders at once, drops, or hangs, as a test says.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::FutureExt as _;
 use protocol::RaftMessage;
@@ -75,7 +76,18 @@ fn leading(is_ready: bool) -> Leadership {
     Leadership { leader: Some(0), is_ready, term: 1 }
 }
 
+/// Time goes on with every look.
+static CLOCK_MS: AtomicU64 = AtomicU64::new(NOW_MS);
+
+fn clock_ms() -> u64 {
+    CLOCK_MS.fetch_add(1, Ordering::Relaxed)
+}
+
 fn stage(fates: &[Fate], change: impl FnOnce(Store) -> Place) -> Stage {
+    stage_at(|| NOW_MS, fates, change)
+}
+
+fn stage_at(clock: fn() -> u64, fates: &[Fate], change: impl FnOnce(Store) -> Place) -> Stage {
     let folder = TempDir::new().expect("a folder");
     let Place { chain, world, .. } = change(open(&folder));
     let backend = Arc::new(FakeBackend {
@@ -90,7 +102,7 @@ fn stage(fates: &[Fate], change: impl FnOnce(Store) -> Place) -> Stage {
     let parts = LeaderParts {
         chain: Arc::clone(&chain),
         backend: backend.clone(),
-        clocks: Arc::new(Clocks::new(|| NOW_MS)),
+        clocks: Arc::new(Clocks::new(clock)),
         submissions: submitted,
     };
     tokio::spawn(lead(parts, ends));
@@ -103,8 +115,11 @@ fn one(store: Store) -> Place {
 
 impl Stage {
     async fn submit(&self, number: u64) -> oneshot::Receiver<Verdict> {
-        let envelope = self.world.envelope(0, number);
-        self.submit_envelope(envelope).await
+        self.submit_of(0, number).await
+    }
+
+    async fn submit_of(&self, org: usize, number: u64) -> oneshot::Receiver<Verdict> {
+        self.submit_envelope(self.world.envelope(org, number)).await
     }
 
     async fn submit_envelope(&self, envelope: Bytes) -> oneshot::Receiver<Verdict> {
@@ -238,6 +253,36 @@ async fn blocks_behind_a_dropped_one_come_again_in_their_order() {
         assert_eq!(verdict.await, Ok(Verdict::Ordered(BlockNumber(2 + number / count))));
     }
     assert_eq!(*stage.backend.proposed.borrow(), 5);
+}
+
+#[tokio::test]
+async fn an_organisation_that_sends_without_end_is_told_so_and_delays_another_by_no_more_than_two_blocks() {
+    let stage = stage_at(clock_ms, &[Fate::Hang], |store| place_of(store, &[7050, 7051]));
+    let mut flood = vec![stage.submit(0).await];
+    stage.proposed(1).await;
+    for number in 1..3_000 {
+        flood.push(stage.submit(number).await);
+    }
+    stage.taken().await;
+    let calm = stage.submit_of(1, 0).await;
+    stage.taken().await;
+    stage.backend.released.notify_one();
+    let Ok(Verdict::Ordered(number)) = calm.await else { panic!("it is ordered") };
+    assert!(number.0 <= IN_FLIGHT_MAX as u64 + 2, "it is in block {number}");
+    let (mut ordered, mut told) = (0, 0);
+    for verdict in flood {
+        match verdict.await.expect("answered") {
+            Verdict::Ordered(_) => ordered += 1,
+            Verdict::Busy(text) => {
+                assert!(text.contains("2048 envelopes of Org1MSP wait"), "{text}");
+                told += 1;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    let batch = stage.world.config.orderer.batch.max_message_count as usize;
+    let room = 1 + (IN_FLIGHT_MAX - 1) * batch + batch + QUEUE_LIMITS.count_max;
+    assert_eq!((ordered, told), (room, 3_000 - room));
 }
 
 #[tokio::test]

@@ -130,6 +130,22 @@ fn each_rule_of_cutting() {
 }
 
 #[test]
+fn there_is_room_until_a_block_is_full() {
+    let mut cutter = BlockCutter::new(limits(), 1);
+    cutter.push(0, 1, 0);
+    let rows = [("nothing waits", 0, true), ("one", 10, true), ("two", 30, true), ("by number", 1, false)];
+    for (name, bytes, has_room) in rows {
+        if bytes > 0 {
+            cutter.push(0, bytes, 0);
+        }
+        assert_eq!(cutter.has_room(), has_room, "{name}");
+    }
+    cutter.drain();
+    cutter.push(0, 50, 0);
+    assert!(!cutter.has_room(), "by bytes");
+}
+
+#[test]
 fn the_deadline_is_the_oldest_arrival_plus_the_timeout() {
     let mut cutter = BlockCutter::new(limits(), 2);
     assert_eq!(cutter.deadline_ms(), None);

@@ -35,7 +35,9 @@ const fn meaning(status: Status) -> Meaning {
         | Status::BadRequest
         | Status::Forbidden
         | Status::RequestEntityTooLarge
-        | Status::NotImplemented => Meaning::Decided,
+        | Status::NotImplemented
+        // All orderers put an organisation's envelopes into one queue: asking another one fills it further.
+        | Status::TooManyRequests => Meaning::Decided,
         Status::NotFound | Status::InternalServerError | Status::Unknown => Meaning::AskAnother,
         Status::ServiceUnavailable => Meaning::AskLater,
     }

@@ -95,7 +95,11 @@ impl Places {
 }
 
 fn too_many(text: String) -> Status {
-    let mut status = Status::resource_exhausted(text);
+    with_pushback(Status::resource_exhausted(text))
+}
+
+/// The refusal with the hint when to come again.
+pub(super) fn with_pushback(mut status: Status) -> Status {
     if let Ok(pushback) = PUSHBACK_MS.parse() {
         status.metadata_mut().insert(PUSHBACK_KEY, pushback);
     }

@@ -9,6 +9,7 @@ use transport::{Code, Status, error_details};
 use super::endorse::deadline;
 use super::opened::{open_envelope, signed_by};
 use super::remote::BroadcastVerdict;
+use super::slots::with_pushback;
 use super::upload::{UploadCustody, is_same_cid};
 use super::{Caller, GatewayService, now_ms};
 use crate::ports::Node;
@@ -62,7 +63,7 @@ fn refused(verdict: BroadcastVerdict) -> Status {
         fabric::Status::BadRequest => Code::InvalidArgument,
         fabric::Status::Forbidden => Code::PermissionDenied,
         fabric::Status::NotFound => Code::NotFound,
-        fabric::Status::RequestEntityTooLarge => Code::ResourceExhausted,
+        fabric::Status::RequestEntityTooLarge | fabric::Status::TooManyRequests => Code::ResourceExhausted,
         fabric::Status::NotImplemented => Code::Unimplemented,
         fabric::Status::ServiceUnavailable => Code::Unavailable,
         fabric::Status::Success | fabric::Status::Unknown | fabric::Status::InternalServerError => {
@@ -72,5 +73,7 @@ fn refused(verdict: BroadcastVerdict) -> Status {
     let name = verdict.status.name();
     let text = format!("received unsuccessful response from orderer: status={name}, info={}", verdict.info);
     let row = ErrorDetail { address: verdict.address, msp_id: verdict.msp_id, message: verdict.info };
-    error_details(code, text, vec![row])
+    let status = error_details(code, text, vec![row]);
+    // What is too large is so the next time too; a queue empties.
+    if verdict.status == fabric::Status::TooManyRequests { with_pushback(status) } else { status }
 }

@@ -4,7 +4,6 @@
 //! that holds the envelope, and a client that comes again until it is told a block always gets one.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::FutureExt as _;
 use proptest::prelude::*;
@@ -19,13 +18,6 @@ const ENVELOPES: u64 = 24;
 const TURNS: usize = 40;
 /// For the end of a history, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Time goes on with every look.
-static CLOCK_MS: AtomicU64 = AtomicU64::new(NOW_MS);
-
-fn clock_ms() -> u64 {
-    CLOCK_MS.fetch_add(1, Ordering::Relaxed)
-}
 
 struct Pending {
     block: Bytes,
@@ -161,7 +153,7 @@ impl Run {
                 assert!(before.is_none_or(|before| before == block), "one envelope, one block");
             }
             Verdict::NotLeader | Verdict::Failed(_) => {}
-            Verdict::Refused(status, reason) => panic!("envelope {number}: {status:?} {reason}"),
+            other => panic!("envelope {number}: {other:?}"),
         }
     }
 

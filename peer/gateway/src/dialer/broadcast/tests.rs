@@ -52,6 +52,7 @@ async fn an_envelope_goes_to_the_next_orderer_until_one_decides() {
         ("the second takes it", &[unreached, Ok(S::Success)], &[1, 2], S::Success),
         ("a refusal is final", &[Ok(S::BadRequest)], &[1], S::BadRequest),
         ("forbidden is final", &[Ok(S::Forbidden)], &[1], S::Forbidden),
+        ("a full queue is final", &[Ok(S::TooManyRequests)], &[1], S::TooManyRequests),
         ("too large is final", &[Ok(S::RequestEntityTooLarge)], &[1], S::RequestEntityTooLarge),
         (
             "no leader, then one",

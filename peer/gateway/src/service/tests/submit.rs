@@ -40,6 +40,7 @@ async fn an_orderers_answer_becomes_a_code_and_a_text() {
         (S::Forbidden, Code::PermissionDenied),
         (S::NotFound, Code::NotFound),
         (S::RequestEntityTooLarge, Code::ResourceExhausted),
+        (S::TooManyRequests, Code::ResourceExhausted),
         (S::InternalServerError, Code::Aborted),
         (S::NotImplemented, Code::Unimplemented),
         (S::ServiceUnavailable, Code::Unavailable),
@@ -51,6 +52,8 @@ async fn an_orderers_answer_becomes_a_code_and_a_text() {
         *world.orderers.status.lock().unwrap() = Some(answer);
         let status = submit(&world, request.clone()).await.expect_err("refused");
         assert_eq!(status.code(), code, "{answer:?}");
+        let is_told_when = status.metadata().get("grpc-retry-pushback-ms").is_some();
+        assert_eq!(is_told_when, answer == S::TooManyRequests, "{answer:?}");
         let text = "received unsuccessful response from orderer: status=";
         assert!(
             status.message().starts_with(text) && status.message().ends_with("info=said so"),
