@@ -1,8 +1,9 @@
 //! One channel of the ordering node: from an envelope to its answer.
 //!
 //! Decides who orders an envelope: this consenter if it leads, else the leader, to whom it is forwarded; during an
-//! election it waits and tries again until a deadline. A client sees an election as a slow answer, and the loss of a
-//! majority as `SERVICE_UNAVAILABLE` with the names of those who are missing.
+//! election it waits and tries again until a deadline. A client sees an election as a slow answer, also where the leader
+//! hangs with its envelope, and the loss of a majority, after some seconds, as `SERVICE_UNAVAILABLE` with the names of those
+//! who are missing. Sending an envelope to two leaders is harmless: neither orders what is in a block.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use bytes::Bytes;
 use ordering::{Admitted, admit};
 use protocol::fabric::Status;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::backend::{Leadership, OrderingBackend};
 use crate::chain::Chain;
@@ -22,6 +23,8 @@ use crate::leader::{Submission, Verdict};
 
 /// An envelope's longest wait: several elections on a loaded machine.
 pub const ORDER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long an envelope waits at least for a majority of the consenters that is not there: several elections.
+const MAJORITY_PATIENCE: Duration = Duration::from_secs(3);
 /// Pause before the leader is asked again, unless leadership changes earlier.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
@@ -57,6 +60,13 @@ impl Channel {
             Ok(admitted) => admitted,
             Err(answer) => return answer,
         };
+        tokio::select! {
+            answer = self.attempts(&admitted, &envelope) => answer,
+            () = self.majority_lost() => self.unavailable(),
+        }
+    }
+
+    async fn attempts(&self, admitted: &Admitted, envelope: &Bytes) -> Answer {
         let deadline = Instant::now() + ORDER_TIMEOUT;
         let mut leadership = self.backend.leadership();
         while Instant::now() < deadline {
@@ -66,9 +76,9 @@ impl Channel {
             let now = leadership.borrow_and_update().clone();
             let attempt = match now.leader {
                 Some(leader) if leader == self.chain.consenter() => {
-                    self.attempt_here(&now, &admitted, &envelope, deadline).await
+                    self.attempt_here(&now, admitted, envelope, deadline).await
                 }
-                Some(leader) => self.attempt_there(leader, &envelope, deadline).await,
+                Some(leader) => self.attempt_there(leader, admitted, envelope, deadline).await,
                 None => Attempt::Again,
             };
             if let Attempt::Done(answer) = attempt {
@@ -81,6 +91,25 @@ impl Channel {
         self.unavailable()
     }
 
+    /// Ends when an envelope has waited long enough and no majority is reached. A consenter that follows a leader leaves
+    /// that to it: the others need not be heard of here.
+    async fn majority_lost(&self) {
+        sleep(MAJORITY_PATIENCE).await;
+        while self.follows() || self.has_majority() {
+            sleep(RETRY_PAUSE).await;
+        }
+    }
+
+    fn follows(&self) -> bool {
+        let leader = self.backend.leadership().borrow().leader;
+        leader.is_some_and(|leader| leader != self.chain.consenter())
+    }
+
+    fn has_majority(&self) -> bool {
+        let count = self.consenters.others().len() + 1;
+        count.saturating_sub(self.consenters.missing().len()) >= ordering::majority(count)
+    }
+
     /// Orders an envelope that another consenter forwarded, or answers that this one does not lead.
     pub async fn order_forwarded(&self, envelope: Bytes) -> Answer {
         let admitted = match self.admit(&envelope) {
@@ -89,7 +118,11 @@ impl Channel {
         };
         let leadership = self.backend.leadership().borrow().clone();
         let deadline = Instant::now() + ORDER_TIMEOUT;
-        match self.attempt_here(&leadership, &admitted, &envelope, deadline).await {
+        let attempt = tokio::select! {
+            attempt = self.attempt_here(&leadership, &admitted, &envelope, deadline) => attempt,
+            () = self.majority_lost() => Attempt::Again,
+        };
+        match attempt {
             Attempt::Done(answer) => answer,
             Attempt::Again => self.unavailable(),
         }
@@ -132,9 +165,16 @@ impl Channel {
         }
     }
 
-    async fn attempt_there(&self, leader: u32, envelope: &Bytes, deadline: Instant) -> Attempt {
+    async fn attempt_there(
+        &self,
+        leader: u32,
+        admitted: &Admitted,
+        envelope: &Bytes,
+        deadline: Instant,
+    ) -> Attempt {
         let (reply, answer) = oneshot::channel();
-        let forwarding = Forwarding { leader, envelope: envelope.clone(), reply };
+        let msp_id = admitted.msp_id.clone();
+        let forwarding = Forwarding { leader, msp_id, envelope: envelope.clone(), reply };
         let answered = async {
             self.forwardings.send(forwarding).await.ok()?;
             answer.await.ok()

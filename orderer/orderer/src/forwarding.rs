@@ -1,13 +1,20 @@
 //! Envelopes on their way to the leader on another node, many in one call.
+//!
+//! Each organisation has its own queue and its own calls, so that one that sends without end holds up no other. A call ends
+//! when the leader answers, or when somebody else leads: then its envelopes go to the new leader, which orders none of them
+//! twice. So a leader that hangs costs an election, not a deadline.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use protocol::fabric::Status;
-use protocol::{ChannelId, ConsensusReply, ConsensusRequest};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use protocol::{ChannelId, ConsensusReply, ConsensusRequest, MspId};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
 
+use crate::backend::Leadership;
 use crate::channel::{Answer, ORDER_TIMEOUT};
 use crate::consenters::ConsenterNetwork;
 
@@ -15,8 +22,11 @@ use crate::consenters::ConsenterNetwork;
 const ENVELOPES_MAX: usize = 256;
 /// Bytes in one call; a larger envelope travels alone.
 const BYTES_MAX: usize = 1 << 20;
-/// Calls under way: each waits for a block, and blocks follow each other fast.
-const CALLS_MAX: usize = 16;
+/// Calls of one organisation under way: each waits for a block, and blocks follow each other fast.
+const CALLS_MAX: usize = 8;
+/// Envelopes of one organisation that wait for a call, and their bytes; beyond it the organisation is told to come again.
+const WAITING_MAX: usize = 2048;
+const WAITING_BYTES_MAX: usize = 16 << 20;
 /// The leader answers at its own deadline at the latest; the way back is short.
 const CALL_TIMEOUT: Duration = ORDER_TIMEOUT.saturating_add(Duration::from_secs(1));
 
@@ -24,109 +34,154 @@ const CALL_TIMEOUT: Duration = ORDER_TIMEOUT.saturating_add(Duration::from_secs(
 pub struct Forwarding {
     /// Who leads.
     pub leader: u32,
+    /// The creator's organisation.
+    pub msp_id: MspId,
     /// The envelope.
     pub envelope: Bytes,
     /// Where the answer goes.
     pub reply: oneshot::Sender<Answer>,
 }
 
+/// Where envelopes are forwarded from, and by what.
+pub struct ForwardParts {
+    /// The channel.
+    pub channel: ChannelId,
+    /// The way to the others.
+    pub consenters: Arc<dyn ConsenterNetwork>,
+    /// Who leads, live.
+    pub leadership: watch::Receiver<Leadership>,
+    /// Envelopes to forward.
+    pub forwardings: mpsc::Receiver<Forwarding>,
+}
+
 /// Forwards what comes until the senders are gone.
-pub async fn forward(
-    channel: ChannelId,
-    consenters: Arc<dyn ConsenterNetwork>,
-    mut forwardings: mpsc::Receiver<Forwarding>,
-) {
-    let places = Arc::new(Semaphore::new(CALLS_MAX));
-    let mut next = None;
+pub async fn forward(parts: ForwardParts) {
+    let ForwardParts { channel, consenters, mut leadership, mut forwardings } = parts;
+    let mut queues: BTreeMap<MspId, Queue> = BTreeMap::new();
+    let mut calls = JoinSet::new();
     loop {
-        let Some(first) = (match next.take() {
-            Some(first) => Some(first),
-            None => forwardings.recv().await,
-        }) else {
-            return;
-        };
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        let batch = gather(first, &mut forwardings, &mut next);
-        let (channel, consenters) = (channel.clone(), Arc::clone(&consenters));
-        tokio::spawn(async move {
-            call(channel, &*consenters, batch).await;
-            drop(place);
-        });
-    }
-}
-
-/// What waits for the same leader and fits into one call; `next` keeps the first that does not.
-fn gather(
-    first: Forwarding,
-    forwardings: &mut mpsc::Receiver<Forwarding>,
-    next: &mut Option<Forwarding>,
-) -> Vec<Forwarding> {
-    let (leader, mut bytes) = (first.leader, first.envelope.len());
-    let mut batch = vec![first];
-    while batch.len() < ENVELOPES_MAX {
-        let Ok(forwarding) = forwardings.try_recv() else { break };
-        bytes += forwarding.envelope.len();
-        if forwarding.leader != leader || bytes > BYTES_MAX {
-            *next = Some(forwarding);
-            break;
+        tokio::select! {
+            forwarding = forwardings.recv() => {
+                let Some(forwarding) = forwarding else { return };
+                queues.entry(forwarding.msp_id.clone()).or_default().push(forwarding);
+            }
+            Some(ended) = calls.join_next() => {
+                // A call that panicked keeps its place taken; the others go on.
+                if let Some(queue) = ended.ok().and_then(|msp_id| queues.get_mut(&msp_id)) {
+                    queue.calls -= 1;
+                }
+            }
+            changed = leadership.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                let leader = leadership.borrow_and_update().leader;
+                queues.values_mut().for_each(|queue| queue.keep(leader));
+            }
         }
-        batch.push(forwarding);
+        for (msp_id, queue) in &mut queues {
+            while let Some(batch) = queue.next() {
+                let (channel, consenters) = (channel.clone(), Arc::clone(&consenters));
+                let (msp_id, leadership) = (msp_id.clone(), leadership.clone());
+                calls.spawn(async move {
+                    call(channel, &*consenters, leadership, batch).await;
+                    msp_id
+                });
+            }
+        }
+        queues.retain(|_, queue| queue.calls > 0 || !queue.waiting.is_empty());
     }
-    batch
 }
 
-async fn call(channel: ChannelId, consenters: &dyn ConsenterNetwork, batch: Vec<Forwarding>) {
+/// What waits of one organisation, and its calls under way.
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<Forwarding>,
+    bytes: usize,
+    calls: usize,
+}
+
+impl Queue {
+    fn push(&mut self, forwarding: Forwarding) {
+        let is_full = self.waiting.len() >= WAITING_MAX || self.bytes >= WAITING_BYTES_MAX;
+        if is_full {
+            let text = format!("{} envelopes of {} wait", self.waiting.len(), forwarding.msp_id);
+            answer(forwarding, (Status::TooManyRequests, text));
+            return;
+        }
+        self.bytes += forwarding.envelope.len();
+        self.waiting.push_back(forwarding);
+    }
+
+    /// What goes into the next call: for one leader, as much as fits. `None` where no call may begin.
+    fn next(&mut self) -> Option<Vec<Forwarding>> {
+        let leader = self.waiting.front().filter(|_| self.calls < CALLS_MAX)?.leader;
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        while batch.len() < ENVELOPES_MAX {
+            let fits = |next: &mut Forwarding| {
+                next.leader == leader && (bytes == 0 || bytes + next.envelope.len() <= BYTES_MAX)
+            };
+            let Some(next) = self.waiting.pop_front_if(fits) else { break };
+            bytes += next.envelope.len();
+            batch.push(next);
+        }
+        self.bytes -= bytes;
+        self.calls += 1;
+        Some(batch)
+    }
+
+    /// Gives back what waits for somebody who does not lead any more.
+    fn keep(&mut self, leader: Option<u32>) {
+        let (kept, others): (VecDeque<_>, VecDeque<_>) =
+            self.waiting.drain(..).partition(|forwarding| Some(forwarding.leader) == leader);
+        self.bytes = kept.iter().map(|forwarding| forwarding.envelope.len()).sum();
+        self.waiting = kept;
+        for forwarding in others {
+            answer(forwarding, elsewhere());
+        }
+    }
+}
+
+async fn call(
+    channel: ChannelId,
+    consenters: &dyn ConsenterNetwork,
+    mut leadership: watch::Receiver<Leadership>,
+    batch: Vec<Forwarding>,
+) {
     let Some(leader) = batch.first().map(|forwarding| forwarding.leader) else { return };
     let envelopes = batch.iter().map(|forwarding| forwarding.envelope.clone()).collect();
     let request = ConsensusRequest::Forward { channel, envelopes };
-    let mut answers = match consenters.call(leader, request, CALL_TIMEOUT).await {
-        Ok(ConsensusReply::Forwarded(answers)) => answers,
-        Ok(ConsensusReply::Failed(reason)) => refused(&reason, batch.len()),
-        Ok(_) => refused("an answer of another kind", batch.len()),
-        Err(error) => refused(&error.to_string(), batch.len()),
+    let answers = tokio::select! {
+        reply = consenters.call(leader, request, CALL_TIMEOUT) => match reply {
+            Ok(ConsensusReply::Forwarded(answers)) => answers,
+            Ok(ConsensusReply::Failed(reason)) => refused(&reason, batch.len()),
+            Ok(_) => refused("an answer of another kind", batch.len()),
+            Err(error) => refused(&error.to_string(), batch.len()),
+        },
+        // Somebody else leads, or there is an election: whatever that one did, the envelopes may go to the next.
+        _ = leadership.wait_for(|now| now.leader != Some(leader)) => Vec::new(),
     };
-    answers.resize(batch.len(), unavailable("the leader left this envelope unanswered"));
-    for (forwarding, (status, text)) in batch.into_iter().zip(answers) {
-        let status = Status::try_from(status).unwrap_or(Status::InternalServerError);
-        // A sender that has left needs no answer.
-        let _ = forwarding.reply.send((status, text));
+    let mut answers = answers.into_iter();
+    for forwarding in batch {
+        let given = answers
+            .next()
+            .map(|(status, text)| (Status::try_from(status).unwrap_or(Status::InternalServerError), text));
+        answer(forwarding, given.unwrap_or_else(elsewhere));
     }
 }
 
-fn unavailable(reason: &str) -> (i32, String) {
-    (Status::ServiceUnavailable.into(), reason.to_owned())
+fn answer(forwarding: Forwarding, answer: Answer) {
+    // A sender that has left needs no answer.
+    let _ = forwarding.reply.send(answer);
+}
+
+fn elsewhere() -> Answer {
+    (Status::ServiceUnavailable, "the leader left this envelope unanswered".to_owned())
 }
 
 fn refused(reason: &str, count: usize) -> Vec<(i32, String)> {
-    vec![unavailable(reason); count]
+    vec![(Status::ServiceUnavailable.into(), reason.to_owned()); count]
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn forwarding(leader: u32, bytes: usize) -> Forwarding {
-        let (reply, _) = oneshot::channel();
-        Forwarding { leader, envelope: Bytes::from(vec![0; bytes]), reply }
-    }
-
-    #[tokio::test]
-    async fn a_call_holds_what_goes_to_one_leader_and_fits() {
-        let rows: &[(&str, &[(u32, usize)], usize, bool)] = &[
-            // waiting after the first of 10 bytes for leader 1; in the call, whether one is kept for the next
-            ("nothing else", &[], 1, false),
-            ("the same leader", &[(1, 10), (1, 10)], 3, false),
-            ("another leader", &[(1, 10), (2, 10), (1, 10)], 2, true),
-            ("too many bytes", &[(1, 10), (1, BYTES_MAX)], 2, true),
-        ];
-        for (name, waiting, count, keeps) in rows {
-            let (sender, mut receiver) = mpsc::channel(16);
-            for (leader, bytes) in *waiting {
-                sender.send(forwarding(*leader, *bytes)).await.expect("room");
-            }
-            let mut next = None;
-            assert_eq!(gather(forwarding(1, 10), &mut receiver, &mut next).len(), *count, "{name}");
-            assert_eq!(next.is_some(), *keeps, "{name}");
-        }
-    }
-}
+mod tests;

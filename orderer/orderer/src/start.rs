@@ -29,7 +29,7 @@ use crate::configuration::{ChannelSettings, Settings};
 use crate::consensus_service::ConsensusService;
 use crate::consenters::{ConsenterNetwork, TlsConsenters};
 use crate::deliver::Deliver;
-use crate::forwarding::forward;
+use crate::forwarding::{ForwardParts, forward};
 use crate::leader::{LeaderParts, lead};
 use crate::metrics::OrdererMetrics;
 use crate::raft::{LOG_FAMILIES, RaftConsensus, RaftParts};
@@ -39,9 +39,9 @@ use crate::trusting::Trust;
 /// What a ledger folder of an orderer is called inside, and the layout of its families.
 const PURPOSE: &str = "orderer";
 const LAYOUT: u32 = 1;
-/// Envelopes between the services and the leader's loop: a few blocks' worth; beyond it senders wait.
+/// Envelopes between the services and the leader's loop, which takes them as they come; beyond it senders wait.
 const SUBMISSIONS_MAX: usize = 4096;
-/// Envelopes that wait to be forwarded.
+/// Envelopes on their way to be forwarded: they are put into their organisation's queue as they come.
 const FORWARDINGS_MAX: usize = 4096;
 
 /// Runs the node until `shutdown` ends.
@@ -192,7 +192,12 @@ async fn begin(
     };
     tasks.spawn(lead(parts, ends.clone()));
     // Ends with the channel, whose queue it reads.
-    tokio::spawn(forward(chain.channel().clone(), Arc::clone(&consenters), forwarded));
+    tokio::spawn(forward(ForwardParts {
+        channel: chain.channel().clone(),
+        consenters: Arc::clone(&consenters),
+        leadership: backend.leadership(),
+        forwardings: forwarded,
+    }));
     Ok(Arc::new(Channel { chain, backend, clocks, consenters, submissions, forwardings }))
 }
 

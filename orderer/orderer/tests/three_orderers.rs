@@ -13,7 +13,11 @@ use std::time::Instant;
 use network::{Network, PATIENCE, run_to_end};
 use protocol::DeliverReply;
 use protocol::fabric::{SeekBehavior, SeekPosition, Status};
-use web::HttpsClient;
+
+/// For an answer that comes after an election or two: less than an envelope's own deadline of ten seconds.
+const DEADLINE: std::time::Duration = std::time::Duration::from_secs(9);
+/// What an orderer holds at most while somebody sends without end.
+const MEMORY_KIB_MAX: u64 = 400 << 10;
 
 fn envelopes(network: &Network, numbers: std::ops::Range<u64>) -> Vec<bytes::Bytes> {
     numbers.map(|number| network.world.envelope(0, number)).collect()
@@ -75,6 +79,90 @@ async fn without_a_majority_the_answer_names_who_is_missing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_lost_majority_is_told_long_before_an_envelopes_deadline() {
+    let mut network = Network::new(3);
+    network.start_all();
+    network.order(0, envelopes(&network, 0..1)).await;
+    for node in [1, 2] {
+        network.kill(node);
+    }
+    let began = Instant::now();
+    let answers = network.broadcast(0, envelopes(&network, 1..2)).await;
+    let [(status, text)] = &answers[..] else { panic!("{answers:?}") };
+    assert_eq!(*status, Status::ServiceUnavailable, "{text}");
+    for part in ["1 of 3 orderers are reached", "Org2MSP at 127.0.0.1", "Org3MSP at 127.0.0.1"] {
+        assert!(text.contains(part), "{text}");
+    }
+    assert!(began.elapsed() < DEADLINE, "{:?}", began.elapsed());
+    network.start(1);
+    network.order(0, envelopes(&network, 0..3)).await;
+    network.chain(0, 3).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_envelope_on_its_way_to_a_leader_that_hangs_is_ordered_by_the_next_one_once() {
+    let mut network = Network::new(3);
+    network.start_all();
+    network.order(0, envelopes(&network, 0..3)).await;
+    let leader = network.leader().await;
+    let others = [(leader + 1) % 3, (leader + 2) % 3];
+    network.pause(leader);
+    // The followers believe in it still, and forward to it.
+    let began = Instant::now();
+    let sent = others.map(|other| network.order(other, envelopes(&network, 3..20)));
+    futures_util::future::join_all(sent).await;
+    assert!(began.elapsed() < DEADLINE, "{:?}", began.elapsed());
+    network.resume(leader);
+    network.order(leader, envelopes(&network, 10..30)).await;
+    let chain = network.chain(leader, 30).await;
+    for other in others {
+        assert_eq!(network.chain(other, 30).await, chain);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_organisation_that_sends_without_end_takes_no_place_of_another() {
+    const STREAMS: u64 = 4;
+    const OF_A_STREAM: u64 = 1_000;
+    // One envelope a block: the queue fills on any machine.
+    let mut network = Network::with(2, |config| config.orderer.batch.max_message_count = 1);
+    network.start_all();
+    network.order(0, envelopes(&network, 0..1)).await;
+    let follower = 1 - network.leader().await;
+    let streams = (0..STREAMS).map(|stream| {
+        let first = 1_000 * (stream + 1);
+        network.broadcast_as(0, follower, envelopes(&network, first..first + OF_A_STREAM))
+    });
+    let calm = async {
+        for number in 0..20 {
+            let envelope = network.world.envelope(1, number);
+            let answers = network.broadcast_as(1, follower, vec![envelope]).await;
+            assert_eq!(answers, [(Status::Success, String::new())], "envelope {number}");
+        }
+    };
+    let (flood, ()) = tokio::join!(futures_util::future::join_all(streams), calm);
+    let mut counts = std::collections::BTreeMap::<&str, u64>::new();
+    for (status, text) in flood.iter().flatten() {
+        *counts.entry(status.name()).or_default() += 1;
+        let is_expected =
+            matches!(status, Status::Success | Status::TooManyRequests | Status::ServiceUnavailable);
+        assert!(is_expected, "{status:?} {text}");
+    }
+    assert_eq!(counts.values().sum::<u64>(), STREAMS * OF_A_STREAM, "each is answered: {counts:?}");
+    assert!(counts.contains_key("TOO_MANY_REQUESTS"), "{counts:?}");
+    for node in 0..2 {
+        assert!(peak_kib(network.process(node)) < MEMORY_KIB_MAX, "{} KiB", peak_kib(network.process(node)));
+    }
+}
+
+/// The most memory that a process has held.
+fn peak_kib(process: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the kernel counts it");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_reader_asks_for_is_delivered_or_refused() {
     let mut network = Network::new(1);
     network.start_all();
@@ -121,13 +209,9 @@ async fn the_health_check_tells_role_and_height() {
     let mut network = Network::new(1);
     network.start_all();
     network.order(0, envelopes(&network, 0..1)).await;
-    let (identity, roots) = network.tls(0);
-    let client = HttpsClient::new(&identity, &roots).expect("a client");
-    let url = format!("https://127.0.0.1:{}/healthz", network.operations[0]);
     let deadline = Instant::now() + PATIENCE;
     let facts = loop {
-        let answer: serde_json::Value = client.get_json(&url).await.expect("an answer");
-        let facts = answer["components"]["channel reports"]["facts"].clone();
+        let facts = network.facts(0).await;
         if facts["deliverable_height"] == 2 || Instant::now() > deadline {
             break facts;
         }

@@ -12,11 +12,12 @@ use protocol::fabric::{
     ChannelHeader, Envelope, HeaderType, SeekBehavior, SeekInfo, SeekPosition, SignatureHeader, Status,
     Timestamp,
 };
-use protocol::{Block, BlockHeader, DeliverReply, Endpoint, codec};
+use protocol::{Block, BlockHeader, ChannelConfig, DeliverReply, Endpoint, codec};
 use tempfile::TempDir;
 use transport::services::broadcast::AtomicBroadcastClient;
 use transport::services::delivery::DeliveryClient;
 use transport::{Request, TlsClient, TlsIdentity, TrustRoots};
+use web::HttpsClient;
 
 use crate::world::{World, signed};
 
@@ -46,9 +47,15 @@ fn free_ports(count: usize) -> Vec<u16> {
 
 impl Network {
     pub fn new(count: usize) -> Self {
+        Self::with(count, |_| ())
+    }
+
+    /// A network whose channel begins with a changed configuration.
+    pub fn with(count: usize, change: impl FnOnce(&mut ChannelConfig)) -> Self {
         let mut ports = free_ports(2 * count);
         let operations = ports.split_off(count);
-        let world = World::made_at(now_ms(), &ports);
+        let mut world = World::made_at(now_ms(), &ports);
+        change(&mut world.config);
         let folder = TempDir::new().expect("a folder");
         let genesis = configtx::genesis_block(&world.config, now_ms()).to_bytes();
         fs::write(folder.path().join("genesis.block"), genesis).expect("written");
@@ -114,6 +121,50 @@ impl Network {
         child.wait().expect("ended")
     }
 
+    /// As `kill -STOP`: it is there and answers nothing.
+    pub fn pause(&self, node: usize) {
+        self.signal(node, "-STOP");
+    }
+
+    /// As `kill -CONT`.
+    pub fn resume(&self, node: usize) {
+        self.signal(node, "-CONT");
+    }
+
+    fn signal(&self, node: usize, signal: &str) {
+        let id = self.process(node).to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().expect("kill runs").success());
+    }
+
+    /// The process of a node.
+    pub fn process(&self, node: usize) -> u32 {
+        self.nodes[node].as_ref().expect("runs").id()
+    }
+
+    /// What a node says of its channel.
+    pub async fn facts(&self, node: usize) -> serde_json::Value {
+        let (identity, roots) = self.tls(node);
+        let client = HttpsClient::new(&identity, &roots).expect("a client");
+        let url = format!("https://127.0.0.1:{}/healthz", self.operations[node]);
+        let answer: serde_json::Value = client.get_json(&url).await.expect("an answer");
+        answer["components"]["channel reports"]["facts"].clone()
+    }
+
+    /// The node that leads.
+    pub async fn leader(&self) -> usize {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            for node in 0..self.nodes.len() {
+                self.reached(node).await;
+                if self.facts(node).await["role"] == "leader" {
+                    return node;
+                }
+            }
+            assert!(Instant::now() < deadline, "nobody leads\n{}", self.log(0));
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
     pub fn log(&self, node: usize) -> String {
         fs::read_to_string(self.node_folder(node).join("log")).unwrap_or_default()
     }
@@ -147,8 +198,18 @@ impl Network {
 
     /// Broadcasts through a node on one stream; returns the answers in order.
     pub async fn broadcast(&self, node: usize, envelopes: Vec<Bytes>) -> Vec<(Status, String)> {
+        self.broadcast_as(0, node, envelopes).await
+    }
+
+    /// The same over a connection of organisation `org`.
+    pub async fn broadcast_as(
+        &self,
+        org: usize,
+        node: usize,
+        envelopes: Vec<Bytes>,
+    ) -> Vec<(Status, String)> {
         self.reached(node).await;
-        let client = AtomicBroadcastClient::new(self.client(0).connect(&self.endpoint(node)));
+        let client = AtomicBroadcastClient::new(self.client(org).connect(&self.endpoint(node)));
         let envelopes = envelopes.into_iter().map(|bytes| Envelope::decode(bytes).expect("an envelope"));
         let stream = tokio_stream::iter(envelopes.collect::<Vec<_>>());
         let mut answers = client.broadcast(Request::new(stream)).await.expect("a stream").into_inner();
