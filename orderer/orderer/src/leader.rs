@@ -124,7 +124,6 @@ pub async fn lead(parts: LeaderParts, mut shutdown: watch::Receiver<bool>) {
             outcome = pending(leader.outcomes.front_mut()) => leader.completed(outcome),
             () = sleep(wait) => leader.tick(),
         }
-        leader.fill();
         leader.assemble().await;
     }
     leader.give_up(&Verdict::NotLeader);

@@ -42,6 +42,7 @@ pub struct BlockCutter<T> {
     limits: BatchConfig,
     in_flight_max: usize,
     in_flight: usize,
+    is_held: bool,
     waiting: VecDeque<Waiting<T>>,
     waiting_bytes: u64,
     /// How many of those that wait stand alone.
@@ -80,6 +81,7 @@ impl<T> BlockCutter<T> {
             limits,
             in_flight_max: in_flight_max.max(1),
             in_flight: 0,
+            is_held: false,
             waiting: VecDeque::new(),
             waiting_bytes: 0,
             waiting_alone: 0,
@@ -135,6 +137,12 @@ impl<T> BlockCutter<T> {
         self.waiting.drain(..).map(|waiting| waiting.item).collect()
     }
 
+    /// Whether a batch that was cut is not in consensus yet, since its proof of work is sought or an update has consensus to
+    /// itself: a further one would wait behind it, and could as well go on filling here.
+    pub fn hold(&mut self, is_held: bool) {
+        self.is_held = is_held;
+    }
+
     /// The limits for the blocks to come, after a change of configuration.
     pub fn set_limits(&mut self, limits: BatchConfig) {
         self.limits = limits;
@@ -142,7 +150,7 @@ impl<T> BlockCutter<T> {
 
     /// When [`BlockCutter::tick`] is due, by the clock of the arrivals.
     fn deadline_ms(&self) -> Option<u64> {
-        if self.in_flight >= self.in_flight_max {
+        if self.is_held || self.in_flight >= self.in_flight_max {
             return None;
         }
         let oldest = self.waiting.front()?;
@@ -206,7 +214,7 @@ impl<T> BlockCutter<T> {
 
     fn is_due(&self, now_ms: u64) -> bool {
         let Some(oldest) = self.waiting.front() else { return false };
-        if self.in_flight >= self.in_flight_max {
+        if self.is_held || self.in_flight >= self.in_flight_max {
             return false;
         }
         // What comes before one that stands alone waits for no company.

@@ -122,6 +122,12 @@ impl<T> Pipeline<T> {
         groups
     }
 
+    /// Whether a group that was cut is not in consensus yet.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.sealing.is_some() || !self.cut.is_empty()
+    }
+
     /// Blocks in consensus.
     #[must_use]
     pub fn in_consensus(&self) -> usize {

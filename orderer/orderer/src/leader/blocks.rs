@@ -28,28 +28,41 @@ impl Leader {
         }
     }
 
-    /// Assembles and proposes what may go now. The cutter lets out no more than may be in flight.
+    /// Assembles and proposes what may go now, and has the cutter cut as long as that leaves room.
     pub(super) async fn assemble(&mut self) {
         // Where leadership has ended, nothing is left of what was sealed.
         self.follow();
         if let Some(block) = self.sealed.take() {
             self.propose(block).await;
         }
-        while self.sealing.is_none()
-            && let Some(Group { items, is_alone }) = self.pipeline.begin()
-        {
-            let previous = self.previous();
-            let items = self.without_ordered(items);
-            let Prepared { items, refused, block } = prepare(&self.chain, &self.clocks, &previous, items);
-            for (item, rejection) in refused {
-                self.refuse(vec![item], &Verdict::Refused(rejection.status(), rejection.to_string()));
+        loop {
+            self.fill();
+            while self.sealing.is_none()
+                && let Some(group) = self.pipeline.begin()
+            {
+                self.assemble_one(group).await;
             }
-            match block {
-                None => self.left(),
-                Some(block) => {
-                    self.pipeline.seal(Group { items, is_alone });
-                    self.seal(block).await;
-                }
+            self.cutter.hold(self.pipeline.is_busy());
+            let batches = self.cutter.tick(self.clocks.now_ms());
+            if batches.is_empty() {
+                return;
+            }
+            self.enqueue(batches);
+        }
+    }
+
+    async fn assemble_one(&mut self, Group { items, is_alone }: Group<Item>) {
+        let previous = self.previous();
+        let items = self.without_ordered(items);
+        let Prepared { items, refused, block } = prepare(&self.chain, &self.clocks, &previous, items);
+        for (item, rejection) in refused {
+            self.refuse(vec![item], &Verdict::Refused(rejection.status(), rejection.to_string()));
+        }
+        match block {
+            None => self.left(),
+            Some(block) => {
+                self.pipeline.seal(Group { items, is_alone });
+                self.seal(block).await;
             }
         }
     }

@@ -146,6 +146,19 @@ fn there_is_room_until_a_block_is_full() {
 }
 
 #[test]
+fn what_waits_goes_on_filling_while_the_last_batch_is_held() {
+    let mut cutter = BlockCutter::new(limits(), 8);
+    assert_eq!(cutter.push(1, 1, 0).len(), 1);
+    cutter.hold(true);
+    assert!(cutter.push(2, 1, 0).is_empty());
+    assert!(cutter.push_alone(3, 1, 0).is_empty() && cutter.tick(9_999).is_empty());
+    assert_eq!(cutter.wait_ms(9_999), None, "and wakes nobody");
+    cutter.hold(false);
+    let batches: Vec<_> = cutter.tick(9_999).into_iter().map(|batch| batch.items).collect();
+    assert_eq!(batches, [vec![2], vec![3]]);
+}
+
+#[test]
 fn the_deadline_is_the_oldest_arrival_plus_the_timeout() {
     let mut cutter = BlockCutter::new(limits(), 2);
     assert_eq!(cutter.deadline_ms(), None);

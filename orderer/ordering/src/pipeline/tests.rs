@@ -147,6 +147,19 @@ fn each_rule_of_the_pipeline() {
     }
 }
 
+#[test]
+fn it_is_busy_until_all_that_was_cut_is_in_consensus() {
+    let mut pipeline = Pipeline::default();
+    assert!(!pipeline.is_busy());
+    pipeline.push(group(&[1]));
+    assert!(pipeline.is_busy(), "cut");
+    let begun = pipeline.begin().expect("it may");
+    pipeline.seal(begun);
+    assert!(pipeline.is_busy(), "being sealed");
+    pipeline.propose(header(1, BlockHash::ZERO, 0));
+    assert!(!pipeline.is_busy(), "in consensus");
+}
+
 /// The leader's loop, the log and the chain, in a few lines: blocks carry the hash before them, and the log's owner keeps
 /// those that continue the chain.
 #[derive(Default)]
