@@ -4,7 +4,7 @@
 //! second, the time of each phase, the CPU time of each process and its threads, memory and disk. A calibration line says
 //! in the same run what signatures and fsyncs cost on this machine at this hour, so that figures of two days or machines
 //! can be compared as ratios. `load table` runs the rows of the table in README.md; `load compare` prints two saved runs
-//! side by side.
+//! side by side. `load proof-of-work` needs no network: it times what makes a block and what seals it.
 
 mod calibration;
 mod catch_up;
@@ -13,6 +13,7 @@ mod compare;
 mod measure;
 mod options;
 mod percentiles;
+mod proof_of_work;
 mod report;
 mod results;
 mod stage;
@@ -43,6 +44,7 @@ const EXAMPLES: &str = "Examples:
   load run --workload mix --policy 2-of-3      reads and writes, two of three hospitals endorse
   load run --rate 500 --seconds 30             open loop: 500 transactions a second, however long each takes
   load table --save table.json                 every row of the table in tests/load/README.md
+  load proof-of-work --svg fig5.svg            making a block and its proof of work, as CSV
   load compare old.json new.json               two saved results side by side
 
 The network's processes are those of this build: run `cargo build --workspace --bins` first.";
@@ -53,6 +55,8 @@ enum Verb {
     Run(Box<RunOptions>),
     /// Runs every row of the table in tests/load/README.md and prints it as Markdown.
     Table(table::TableOptions),
+    /// Times making a block and its proof of work, by report size and difficulty, as CSV.
+    ProofOfWork(proof_of_work::ProofOfWorkOptions),
     /// Prints two saved results side by side, with the ratio of new to old.
     Compare(compare::CompareOptions),
 }
@@ -77,6 +81,7 @@ fn run(verb: Verb) -> Result<()> {
             print(&result, options.output)
         }
         Verb::Table(options) => table::run(&options),
+        Verb::ProofOfWork(options) => proof_of_work::run(&options),
         Verb::Compare(options) => compare::run(&options),
     }
 }
