@@ -434,7 +434,17 @@ async fn broadcast_once(
         let mut answers = client.broadcast(tokio_stream::once(envelope)).await?.into_inner();
         answers.message().await?.ok_or_else(|| Status::unavailable("it closed the stream without an answer"))
     };
-    called(line, deadline, answer).await.map_err(|status| told(&status))
+    let called = std::pin::pin!(called(line, deadline, answer));
+    noted_while_silent(line, called).await.map_err(|status| told(&status))
+}
+
+/// Waits for an orderer, and has others asked before it when it is silent for long.
+async fn noted_while_silent<T>(line: &Line, mut call: impl Future<Output = T> + Unpin) -> T {
+    if let Ok(answer) = timeout(broadcast::SILENT_MAX, &mut call).await {
+        return answer;
+    }
+    line.note(false);
+    call.await
 }
 
 /// Waits for a call until the deadline and remembers whether the endpoint was reached.

@@ -16,6 +16,7 @@ mod mixed_load;
 mod one_hospital_down;
 mod one_orderer;
 mod openssl_and_crypto;
+mod orderers_lost;
 mod patched_peers_share;
 mod report_lifecycle;
 mod sigkill;

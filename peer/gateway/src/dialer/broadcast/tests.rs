@@ -7,7 +7,7 @@ use protocol::Endpoint;
 use protocol::fabric::{BroadcastResponse, Status};
 use tokio::time::Instant;
 
-use super::until_decided;
+use super::{ELECTION_MAX, SILENT_MAX, is_majority_lost, until_decided};
 use crate::service::{BroadcastVerdict, EndpointFailure, NoOrderer};
 
 fn endpoint(port: u16) -> Endpoint {
@@ -94,6 +94,37 @@ async fn without_orderers_nothing_is_waited_for() {
     let send = |_| std::future::ready(Err("never".to_owned()));
     let outcome = until_decided(Vec::new, send, failure, Instant::now() + Duration::from_secs(20)).await;
     assert_eq!(outcome, Err(NoOrderer { rounds: 1, failures: Vec::new() }));
+}
+
+#[tokio::test]
+async fn an_orderer_that_hangs_is_not_waited_for_when_another_decides() {
+    let asked = RefCell::new(Vec::new());
+    let send = |endpoint: Endpoint| {
+        asked.borrow_mut().push(endpoint.port);
+        let is_first = endpoint.port == 1;
+        async move {
+            if is_first {
+                std::future::pending::<()>().await;
+            }
+            Ok(BroadcastResponse { status: Status::Success.into(), info: String::new() })
+        }
+    };
+    let round = || vec![endpoint(1), endpoint(2)];
+    let outcome = until_decided(round, send, failure, Instant::now() + 10 * SILENT_MAX).await;
+    assert_eq!(outcome.map(|verdict| verdict.status), Ok(Status::Success));
+    assert_eq!(asked.into_inner(), [1, 2]);
+}
+
+#[test]
+fn a_majority_is_lost_when_those_that_are_reached_have_waited_longer_than_an_election() {
+    let rows = [
+        ("nobody was reached", false, ELECTION_MAX * 2, false),
+        ("an election", true, ELECTION_MAX / 2, false),
+        ("longer than that", true, ELECTION_MAX, true),
+    ];
+    for (name, is_told_later, round, verdict) in rows {
+        assert_eq!(is_majority_lost(is_told_later, round), verdict, "{name}");
+    }
 }
 
 #[test]

@@ -1,0 +1,78 @@
+//! A leader that hangs is a slow answer; a lost majority is an error that names who is missing, and no lost transaction.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use client::{Deadlines, Draft};
+use protocol::ChaincodeName;
+use scenarios::{Doctor, Stage};
+use testnet::{Hospital, Network, NetworkOptions};
+
+/// For each step, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn create(id: &str) -> Result<Draft> {
+    Ok(Draft::new(ChaincodeName::new("asset-transfer")?, "CreateAsset", &[id, "blue", "5", "Tomoko", "300"]))
+}
+
+/// The hospital whose orderer leads, by what the orderers say.
+fn leader(network: &Network) -> Result<Hospital> {
+    let leads = |hospital: &Hospital| {
+        let health = network.orderer_health(*hospital).ok();
+        health.is_some_and(|health| health.to_string().contains("\"role\":\"leader\""))
+    };
+    network.hospitals().find(leads).context("no orderer leads")
+}
+
+fn signal(network: &mut Network, hospital: Hospital, signal: &str) -> Result<()> {
+    let id = network.orderer_process(hospital)?.id().to_string();
+    ensure!(Command::new("kill").args([signal, &id]).status()?.success(), "{signal} to process {id}");
+    Ok(())
+}
+
+#[test]
+fn a_leader_that_hangs_delays_and_a_lost_majority_is_named() -> Result<()> {
+    let mut network = Stage::start(NetworkOptions::default())?;
+    let deadlines = Deadlines::default();
+    let doctors = [Hospital::A, Hospital::B].map(|hospital| network.doctor(hospital));
+    for user in &doctors {
+        let draft = create(&format!("first-{}", user.hospital().letter()))?;
+        Doctor::connect(user, deadlines)?.run(|peer, channel| peer.submit(channel, &draft))?;
+    }
+
+    let paused = leader(&network)?;
+    signal(&mut network, paused, "-STOP")?;
+    for user in &doctors {
+        let (draft, began) = (create(&format!("second-{}", user.hospital().letter()))?, Instant::now());
+        Doctor::connect(user, deadlines)?.run(|peer, channel| peer.submit(channel, &draft))?;
+        println!("while the leader hangs: VALID after {:?}", began.elapsed());
+    }
+    signal(&mut network, paused, "-CONT")?;
+
+    let killed = [Hospital::B, Hospital::C];
+    for hospital in killed {
+        network.orderer_process(hospital)?.kill()?;
+    }
+    let (doctor, draft) = (Doctor::connect(&doctors[0], deadlines)?, create("third")?);
+    let endorsed = doctor.run(|peer, channel| peer.endorse(channel, &draft))?;
+    let began = Instant::now();
+    let ordered = doctor.run(|peer, channel| peer.order(channel, &endorsed));
+    let waited = began.elapsed();
+    let text = ordered.err().context("without a majority nothing is ordered")?.to_string();
+    ensure!(text.contains("UNAVAILABLE"), "{text}");
+    ensure!(waited < deadlines.submit, "it is told before the deadline, not after {waited:?}: {text}");
+    for part in ["1 of 3 orderers are reached and 2 are needed", "OrdererBMSP", "OrdererCMSP"] {
+        ensure!(text.contains(part), "{part} is missing in {text}");
+    }
+    println!("without a majority: UNAVAILABLE after {waited:?}");
+
+    network.start_orderer(Hospital::B)?;
+    Network::wait_until("the transaction is ordered", PATIENCE, || {
+        doctor.run(|peer, channel| peer.order(channel, &endorsed))?;
+        Ok(())
+    })?;
+    let (code, _) = doctor.run(|peer, channel| peer.commit_status(channel, &endorsed.tx_id))?;
+    ensure!(code.is_valid(), "{} is {code}", endorsed.tx_id);
+    Ok(())
+}
