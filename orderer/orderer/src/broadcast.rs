@@ -1,12 +1,11 @@
 //! Fabric's broadcast: envelopes come on a stream, each is answered in order.
 //!
 //! Many envelopes of one stream are on their way at once; their answers keep the order. What the streams of one organisation
-//! hold of one channel is bounded in bytes: a stream that finds no room is read no further for a moment, and then told to
-//! come again. A channel without a leader, or an organisation that sends without end, fills its own bound and no other's.
+//! hold of one channel is bounded in bytes: what finds no room is told to come again. A channel without a leader, or an organisation that sends without end, fills its own bound and no other's.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use ordering::BroadcastRejection;
@@ -16,7 +15,6 @@ use protocol::limits::ENVELOPE_BYTES_MAX;
 use protocol::{ChannelId, MspId};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 use transport::services::ResponseStream;
@@ -33,8 +31,6 @@ const PIPELINE_MAX: usize = 1024;
 const BYTES_MAX_KIB: usize = 128 << 10;
 /// The least part: one of the largest envelopes.
 const PART_MIN_KIB: usize = ENVELOPE_BYTES_MAX / 1024 + 1;
-/// How long an envelope waits for room: a burst passes in this time, and no client is left without an answer.
-const ROOM_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Room for the envelopes of each organisation of each channel, made when it is first asked for.
 struct Rooms {
@@ -56,10 +52,10 @@ impl Rooms {
     }
 }
 
-/// A place for an envelope; `None` where there is no room for longer than a burst lasts.
-async fn place(room: Arc<Semaphore>, bytes: usize) -> Option<OwnedSemaphorePermit> {
+/// A place for an envelope; `None` where there is no room.
+fn place(room: Arc<Semaphore>, bytes: usize) -> Option<OwnedSemaphorePermit> {
     let kib = u32::try_from(bytes.min(ENVELOPE_BYTES_MAX) / 1024 + 1).unwrap_or(u32::MAX);
-    timeout(ROOM_PATIENCE, room.acquire_many_owned(kib)).await.ok()?.ok()
+    room.try_acquire_many_owned(kib).ok()
 }
 
 /// The service.
@@ -129,7 +125,7 @@ async fn read(
         let channel = served.channels.of_envelope(&envelope, &served.caller);
         // What is for no channel of the caller is answered at once, and takes nobody's room.
         let place = match &channel {
-            Ok(channel) => served.place(channel, &rooms, envelope.len()).await,
+            Ok(channel) => served.place(channel, &rooms, envelope.len()),
             Err(_) => None,
         };
         let task = tokio::spawn(order(channel, envelope, place, Arc::clone(&served.metrics)));
@@ -141,11 +137,11 @@ async fn read(
 
 impl Served {
     /// A place for an envelope of the caller's organisation.
-    async fn place(&self, channel: &Channel, rooms: &Rooms, bytes: usize) -> Option<OwnedSemaphorePermit> {
+    fn place(&self, channel: &Channel, rooms: &Rooms, bytes: usize) -> Option<OwnedSemaphorePermit> {
         let bundle = channel.chain.bundle();
         let msp_id = bundle.tls_msp(&self.caller.der)?;
         let organizations = bundle.config().organizations.len();
-        place(rooms.room(channel.chain.channel(), (&msp_id, organizations)), bytes).await
+        place(rooms.room(channel.chain.channel(), (&msp_id, organizations)), bytes)
     }
 }
 
@@ -180,23 +176,17 @@ async fn response(pending: Pending) -> BroadcastResponse {
 
 #[cfg(test)]
 mod tests {
-    use futures_util::FutureExt as _;
-
     use super::*;
 
-    fn now(room: &Arc<Semaphore>, bytes: usize) -> Option<Option<OwnedSemaphorePermit>> {
-        place(Arc::clone(room), bytes).now_or_never()
-    }
-
-    #[tokio::test]
-    async fn who_is_full_takes_no_room_from_another() {
+    #[test]
+    fn who_is_full_takes_no_room_from_another() {
         let [reports, trial] = ["reports", "trial"].map(|name| ChannelId::new(name).expect("valid"));
         let [first, second] = ["Org1MSP", "Org2MSP"].map(|name| MspId::new(name).expect("valid"));
         let rooms = Rooms::new(2);
         let full = rooms.room(&trial, (&first, 2));
         let mut places = Vec::new();
-        while let Some(place) = now(&full, ENVELOPE_BYTES_MAX) {
-            places.push(place.expect("it has room"));
+        while let Some(place) = place(Arc::clone(&full), ENVELOPE_BYTES_MAX) {
+            places.push(place);
             assert!(places.len() <= BYTES_MAX_KIB, "the room is bounded");
         }
         let rows = [
@@ -205,19 +195,18 @@ mod tests {
             ("another channel", &reports, &first, true),
         ];
         for (name, channel, msp_id, has_room) in rows {
-            let found = now(&rooms.room(channel, (msp_id, 2)), ENVELOPE_BYTES_MAX);
-            assert_eq!(found.is_some_and(|place| place.is_some()), has_room, "{name}");
+            let found = place(rooms.room(channel, (msp_id, 2)), ENVELOPE_BYTES_MAX);
+            assert_eq!(found.is_some(), has_room, "{name}");
         }
-        assert!(place(full.clone(), ENVELOPE_BYTES_MAX).await.is_none(), "it is told so in the end");
         places.clear();
-        assert!(now(&full, ENVELOPE_BYTES_MAX).is_some(), "room again");
+        assert!(place(full, ENVELOPE_BYTES_MAX).is_some(), "room again");
     }
 
-    #[tokio::test]
-    async fn the_largest_envelope_fits_however_many_share() {
+    #[test]
+    fn the_largest_envelope_fits_however_many_share() {
         let (channel, msp_id) =
             (ChannelId::new("reports").expect("valid"), MspId::new("Org1MSP").expect("valid"));
         let room = Rooms::new(1_000).room(&channel, (&msp_id, 100));
-        assert!(now(&room, ENVELOPE_BYTES_MAX).is_some());
+        assert!(place(room, ENVELOPE_BYTES_MAX).is_some());
     }
 }
