@@ -25,6 +25,7 @@ mod identity;
 mod identity_claim;
 mod identity_record;
 mod ids;
+mod outvoted;
 mod report_service;
 mod rwset;
 mod signed;
@@ -50,6 +51,7 @@ pub use ids::{
     BlockHash, BlockNumber, ChaincodeName, ChannelId, CommitHash, Digest, InvalidName, TxId, TxNumber,
     Version,
 };
+pub use outvoted::{Contradiction, Outvoted};
 pub use report_service::{
     DownloadEvent, DownloadRequest, SealDescription, SealRequest, SealedReport, UploadedBefore,
     UploadedRequest, VerifyFinding, VerifyReport, VerifyRequest,

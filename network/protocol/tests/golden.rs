@@ -209,6 +209,13 @@ fn the_bytes_of_hashed_and_stored_types_are_frozen() {
         commit_hash: CommitHash([2; 32]),
     };
     check("commit_attestation", &codec::encode(&attestation));
+    let contradiction = Contradiction {
+        msp_id: msp("HospitalAMSP"),
+        number: BlockNumber(7),
+        attested: CommitHash([2; 32]),
+        own: CommitHash([3; 32]),
+    };
+    check("outvoted", &Outvoted::new(3, vec![contradiction]).to_bytes());
     let record = IdentityRecord {
         version: IdentityRecord::VERSION,
         msp_id: msp("HospitalAMSP"),

@@ -12,8 +12,8 @@ use protocol::fabric::{Endorsement, Envelope, ProposalResponsePayload, SeekInfo}
 use protocol::{
     Block, BlockHeader, BlockRequest, BlockResponse, ChannelConfig, CommitAttestation, ConsensusReply,
     ConsensusRequest, DeliverReply, Digest, DownloadEvent, DownloadRequest, IdentityRecord, KeyDeposit,
-    KeyRelease, KeyRequest, ReadWriteSet, SealDescription, SealRequest, SealedReport, SignedAttestation,
-    SignedRequest, VerifyReport, VerifyRequest, codec, merkle,
+    KeyRelease, KeyRequest, Outvoted, ReadWriteSet, SealDescription, SealRequest, SealedReport,
+    SignedAttestation, SignedRequest, VerifyReport, VerifyRequest, codec, merkle,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -38,7 +38,7 @@ const fn sent(name: &'static str, reread: Reread) -> Row {
     Row { name, reread, is_hashed: false }
 }
 
-const ROWS: [Row; 23] = [
+const ROWS: [Row; 24] = [
     hashed("block", |bytes| Some(Block::from_bytes(bytes).ok()?.to_bytes())),
     hashed("block_header", canonical::<BlockHeader>),
     hashed("channel_config", |bytes| Some(ChannelConfig::from_bytes(bytes).ok()?.to_bytes())),
@@ -51,6 +51,7 @@ const ROWS: [Row; 23] = [
     sent("consensus_request", plain::<Vec<ConsensusRequest>>),
     sent("deliver_reply", plain::<Vec<DeliverReply>>),
     sent("key_deposit", plain::<KeyDeposit>),
+    sent("outvoted", |bytes| Some(Outvoted::from_bytes(bytes).ok()?.to_bytes())),
     sent("key_release", plain::<Vec<KeyRelease>>),
     sent("key_request", plain::<KeyRequest>),
     sent("signed_request", plain::<SignedRequest>),

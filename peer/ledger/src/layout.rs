@@ -5,6 +5,7 @@
 //! state      namespace ‖ 0x00 ‖ key                                   -> 0x01 ‖ block(8) ‖ tx(4) ‖ value
 //! history    namespace ‖ 0x00 ‖ key length(2) ‖ key ‖ block(8) ‖ tx(4) -> 0x00 written, 0x01 deleted
 //! commits    block(8) -> MessagePack [version, block hash, commit hash, codes as one binary]
+//!            "outvoted by a majority" -> MessagePack Outvoted: nothing more is committed to this ledger
 //! configs    block(8) -> MessagePack ChannelConfig, in force from the block after on
 //! ```
 //!
@@ -25,6 +26,9 @@ pub(crate) const CONFIGS: &str = "configs";
 pub(crate) const PURPOSE: &str = "ledger";
 /// The version of the layout above.
 pub(crate) const LAYOUT: u32 = 1;
+
+/// A key of the family of commits that is no block's: those have eight bytes.
+pub(crate) const OUTVOTED_KEY: &[u8] = b"outvoted by a majority";
 
 const STATE_FORMAT: u8 = 1;
 const VERSION_BYTES: usize = 12;

@@ -5,15 +5,15 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use bytes::Bytes;
 use protocol::{
-    Block, BlockHash, BlockHeader, BlockNumber, ChannelConfig, ChannelId, CommitHash, TxId, TxNumber,
-    TxValidationCode,
+    Block, BlockHash, BlockHeader, BlockNumber, ChannelConfig, ChannelId, CommitHash, Outvoted, TxId,
+    TxNumber, TxValidationCode,
 };
-use store::{BlockStore, Durability, Read as _, Store, StoreError};
+use store::{Batch, BlockStore, Durability, Read as _, Store, StoreError};
 
 use crate::block_commit::BlockCommit;
 use crate::fault::LedgerFault;
 use crate::history::{self, HistoryEntry};
-use crate::layout::COMMITS;
+use crate::layout::{COMMITS, OUTVOTED_KEY};
 use crate::opening::{self, LedgerOptions};
 use crate::snapshot::StateSnapshot;
 use crate::staging;
@@ -191,6 +191,27 @@ impl Ledger {
     /// [`LedgerFault::Store`].
     pub fn commit_hash(&self, number: BlockNumber) -> Result<Option<CommitHash>, LedgerFault> {
         Ok(opening::read_record(self.blocks.view(), number)?.map(|record| record.commit_hash))
+    }
+
+    /// Keeps, synced, that a majority of organisations contradicts this ledger. Who opens it asks [`Ledger::outvoted`] before
+    /// anybody is served from it.
+    ///
+    /// # Errors
+    /// [`LedgerFault::Store`].
+    pub fn keep_outvoted(&self, outvoted: &Outvoted) -> Result<(), LedgerFault> {
+        let mut batch = Batch::new();
+        batch.put(COMMITS, OUTVOTED_KEY, outvoted.to_bytes());
+        Ok(self.blocks.view().write(&batch, Durability::Synced)?)
+    }
+
+    /// By whom this ledger was found to be another than the channel's; `None` where it never was.
+    ///
+    /// # Errors
+    /// [`LedgerFault::Store`], also for a record that does not read: it may be all that is known of a bad ledger.
+    pub fn outvoted(&self) -> Result<Option<Outvoted>, LedgerFault> {
+        let view = self.blocks.view();
+        let record = view.inspect(COMMITS, OUTVOTED_KEY, Outvoted::from_bytes)?;
+        Ok(record.transpose().map_err(|error| StoreError::unreadable(view.path(), COMMITS, error))?)
     }
 
     /// Where a transaction lies and how it was judged.

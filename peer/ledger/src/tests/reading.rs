@@ -1,7 +1,10 @@
 //! Reading the world state, history, envelopes and copies.
 
 use bytes::Bytes;
-use protocol::{BlockNumber, IdentityRecord, IdentityStatus, MspId, Poi, Role, TxNumber, codec};
+use protocol::{
+    BlockNumber, CommitHash, Contradiction, IdentityRecord, IdentityStatus, MspId, Outvoted, Poi, Role,
+    TxNumber, codec,
+};
 use shim::StateReader as _;
 
 use super::{Ledger, block_commit, check_against_rule, create, ledger_of, ruled_blocks, version, write};
@@ -28,6 +31,25 @@ fn keys(snapshot: &StateSnapshot, namespace: &str, start: &str, end: &str, limit
         );
     }
     found.into_iter().map(|(key, _, _)| key).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn that_a_ledger_was_outvoted_is_kept_beside_its_blocks_and_in_its_copies() {
+    let folder = tempfile::tempdir().expect("tempdir");
+    let (path, copy) = (folder.path().join("ledger"), folder.path().join("copy"));
+    let ledger = ledger_of(&path, 7);
+    assert_eq!(ledger.outvoted().expect("reads"), None);
+    let (attested, own) = (CommitHash([1; 32]), CommitHash([2; 32]));
+    let msp_id = MspId::new("AMSP").expect("valid");
+    let outvoted = Outvoted::new(1, vec![Contradiction { msp_id, number: BlockNumber(6), attested, own }]);
+    ledger.keep_outvoted(&outvoted).expect("keeps");
+    ledger.checkpoint(&copy).expect("copies");
+    drop(ledger);
+    for path in [path, copy] {
+        let ledger = Ledger::open(&path).expect("opens");
+        assert_eq!(ledger.outvoted().expect("reads").as_ref(), Some(&outvoted), "{}", path.display());
+        check_against_rule(&ledger);
+    }
 }
 
 #[test]

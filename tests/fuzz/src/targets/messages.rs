@@ -8,15 +8,15 @@
 use protocol::limits::MESSAGE_BYTES_MAX;
 use protocol::{
     BlockRequest, BlockResponse, CommitAttestation, ConsensusReply, ConsensusRequest, DeliverReply,
-    DownloadEvent, DownloadRequest, KeyDeposit, KeyRelease, KeyRequest, SealDescription, SealRequest,
-    SealedReport, SignedAttestation, SignedRequest, VerifyReport, VerifyRequest, codec,
+    DownloadEvent, DownloadRequest, KeyDeposit, KeyRelease, KeyRequest, Outvoted, SealDescription,
+    SealRequest, SealedReport, SignedAttestation, SignedRequest, VerifyReport, VerifyRequest, codec,
 };
 use reports::{Grant, Opening, ReportRecord, UploadClaim};
 use serde::{Serialize, de::DeserializeOwned};
 
 type Reader = fn(&[u8]) -> bool;
 
-const READERS: [Reader; 18] = [
+const READERS: [Reader; 19] = [
     read::<BlockRequest>,
     read::<BlockResponse>,
     read::<CommitAttestation>,
@@ -35,6 +35,7 @@ const READERS: [Reader; 18] = [
     read::<SignedRequest>,
     read::<VerifyReport>,
     read::<VerifyRequest>,
+    read::<Outvoted>,
 ];
 
 /// A message of the type that the first byte names.

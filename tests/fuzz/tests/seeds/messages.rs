@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use protocol::{
     BlockHash, BlockNumber, BlockRequest, BlockResponse, BlockSignature, ChannelId, CommitAttestation,
-    CommitHash, ConsensusReply, ConsensusRequest, DeliverReply, DownloadEvent, DownloadRequest, FetchReason,
-    KeyDeposit, KeyRelease, KeyRequest, RaftMessage, SealDescription, SealRequest, SealedKey, SealedReport,
-    SignatureShare, SignedAttestation, SignedRequest, SigningDomain, TxId, VerifyFinding, VerifyReport,
-    VerifyRequest, codec,
+    CommitHash, ConsensusReply, ConsensusRequest, Contradiction, DeliverReply, DownloadEvent,
+    DownloadRequest, FetchReason, KeyDeposit, KeyRelease, KeyRequest, MspId, Outvoted, RaftMessage,
+    SealDescription, SealRequest, SealedKey, SealedReport, SignatureShare, SignedAttestation, SignedRequest,
+    SigningDomain, TxId, VerifyFinding, VerifyReport, VerifyRequest, codec,
 };
 use serde::Serialize;
 
@@ -49,6 +49,9 @@ fn between_peers() -> Vec<(&'static str, Vec<u8>)> {
     };
     let deposit = KeyDeposit { version: 1, channel: channel(), report_id: id(), key: key() };
     let key_request = KeyRequest { version: 1, channel: channel(), report_id: id(), open_tx_id: id() };
+    let (attested, own) = (CommitHash([2; 32]), CommitHash([3; 32]));
+    let contradiction =
+        Contradiction { msp_id: MspId::new("AMSP").expect("valid"), number: BlockNumber(7), attested, own };
     let word = SignedAttestation { attestation: SOME, peer: SOME, signature: SOME };
     vec![
         ("block-request", bytes(0, &request)),
@@ -59,6 +62,7 @@ fn between_peers() -> Vec<(&'static str, Vec<u8>)> {
         ("key-request", bytes(10, &key_request)),
         ("signed-attestation", bytes(14, &word)),
         ("signed-request", bytes(15, &signed())),
+        ("outvoted", bytes(18, &Outvoted::new(3, vec![contradiction]))),
     ]
 }
 
