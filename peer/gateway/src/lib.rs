@@ -22,7 +22,7 @@ mod testing;
 mod trail;
 mod upkeep;
 
-pub use attestations::{AttestationService, Attestations, Attested, Stop};
+pub use attestations::{Attestation, AttestationService, Attestations, Said, Stop};
 pub use custody::{CUSTODY_FAMILIES, Custody, CustodyError, CustodyService, OwedDeposit};
 pub use dialer::{Dialer, NodeGuard};
 pub use examine::{ExamineError, Examiner, UploadProposal};

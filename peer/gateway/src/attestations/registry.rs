@@ -1,20 +1,22 @@
 //! The newest attestation of each peer, by channel.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use configtx::ConfigBundle;
 use msp::{Signer, SigningError, VerifiedIdentity};
 use protocol::limits::IDENTITY_BYTES_MAX;
 use protocol::{
-    BlockNumber, ChannelId, CommitAttestation, CommitHash, IdentityRule, IdentityStatus, MspId, Poi, Role,
-    SignedAttestation, codec,
+    ChannelId, CommitAttestation, CommitHash, Contradiction, IdentityRule, IdentityStatus, MspId, Outvoted,
+    Poi, Role, SignedAttestation, codec,
 };
 use tokio::sync::Notify;
 use transport::Status;
 use validation::{Comparison, Concord, concord};
 
+use super::known::{Attested, Known, Said};
 use crate::ports::{ChannelLedger, LedgerFault};
 use crate::signed_request::{ledger_status, now_ms, require_active};
 
@@ -23,23 +25,8 @@ pub(super) const ATTESTATION_BYTES_MAX: usize = 1 << 10;
 /// Peers of one organisation whose attestations are kept; the one with the oldest makes room.
 const PEERS_OF_ONE_MAX: usize = 16;
 
-/// Stops a channel, with the reason.
-pub type Stop = Box<dyn Fn(&ChannelId, &str) + Send + Sync>;
-
-/// What a peer attested last, beside the own ledger.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attested {
-    /// Its organisation.
-    pub msp_id: MspId,
-    /// Proof of its identity.
-    pub poi: Poi,
-    /// The block.
-    pub number: BlockNumber,
-    /// The commit hash that it reached.
-    pub commit_hash: CommitHash,
-    /// How that compares with the own ledger.
-    pub comparison: Comparison,
-}
+/// Stops a channel that a majority contradicts, for good.
+pub type Stop = Box<dyn Fn(&ChannelId, &Outvoted) + Send + Sync>;
 
 /// One channel's attestations.
 #[derive(Default)]
@@ -47,56 +34,6 @@ struct Book {
     own: Option<SignedAttestation>,
     peers: BTreeMap<(MspId, Poi), Known>,
     contradiction: Arc<Notify>,
-}
-
-/// What a peer said. Of its words ahead of the own ledger the lowest waits to be compared, and keeps its place until the own
-/// ledger is there: a peer that is always a block ahead must not escape comparison, nor one that once claimed a height that
-/// nobody reaches and then names lower ones. Who names only such heights has no voice.
-#[derive(Debug, Default)]
-struct Known {
-    /// Its identity, as it signed: asked again whenever its word counts.
-    peer: Bytes,
-    compared: Option<Attested>,
-    ahead: Option<Attested>,
-    /// The highest ahead, to be shown.
-    highest: Option<Attested>,
-}
-
-impl Known {
-    fn newest(&self) -> Option<&Attested> {
-        self.highest.as_ref().or(self.compared.as_ref())
-    }
-
-    /// Takes one that cannot be compared yet.
-    fn expect(&mut self, attested: Attested) {
-        // Of one block its latest word counts: its ledger may have been made anew.
-        if self.ahead.as_ref().is_none_or(|ahead| attested.number <= ahead.number) {
-            self.ahead = Some(attested.clone());
-        }
-        if self.highest.as_ref().is_none_or(|highest| highest.number <= attested.number) {
-            self.highest = Some(attested);
-        }
-    }
-
-    /// What it says of the own ledger, as far as that is known.
-    fn comparison(&self) -> Comparison {
-        self.compared.as_ref().map_or(Comparison::Ahead, |attested| attested.comparison)
-    }
-
-    /// Takes one that could be compared; `true` where the peer begins to differ by it.
-    fn settle(&mut self, channel: &ChannelId, attested: Attested) -> bool {
-        if self.compared.as_ref().is_some_and(|known| known.number > attested.number) {
-            return false;
-        }
-        let was = self.comparison();
-        tell(channel, &attested, was);
-        let begins = attested.comparison == Comparison::Differs && was != Comparison::Differs;
-        for ahead in [&mut self.ahead, &mut self.highest] {
-            ahead.take_if(|ahead| ahead.number <= attested.number);
-        }
-        self.compared = Some(attested);
-        begins
-    }
 }
 
 /// The newest attestation of each peer of each channel, bounded by the channels' organisations.
@@ -172,9 +109,26 @@ impl Attestations {
         if (identity.msp_id(), identity.poi()) == (&self.own.0, self.own.1) {
             return Ok(comparison);
         }
-        self.keep(ledger.channel(), attested, &signed.peer);
-        self.review(ledger).map_err(|fault| ledger_status(&fault))?;
+        let begins_to_differ = self.keep(ledger.channel(), attested, &signed.peer);
+        // All that others said is looked up only where it may stop the channel: a word costs what that word is worth.
+        if begins_to_differ && self.is_outvoted(ledger) {
+            self.review(ledger).map_err(|fault| ledger_status(&fault))?;
+        }
         Ok(comparison)
+    }
+
+    /// Whether what is kept would stop the channel, if all of it still counts.
+    fn is_outvoted(&self, ledger: &dyn ChannelLedger) -> bool {
+        let (bundle, books) = (ledger.bundle(), self.books());
+        let book = books.get(ledger.channel());
+        book.is_some_and(|book| matches!(self.concord(&bundle, book), Concord::Outvoted(_)))
+    }
+
+    /// The own organisation's voice is this peer's.
+    fn concord(&self, bundle: &ConfigBundle, book: &Book) -> Concord {
+        let others = book.peers.iter().filter(|((msp_id, _), _)| *msp_id != self.own.0);
+        let words = others.map(|((msp_id, _), known)| (msp_id, known.comparison()));
+        concord(bundle.endorsing_organizations(), words)
     }
 
     /// Forgets who may speak no more, compares what was ahead of the own ledger with what it has now, and acts on the whole.
@@ -194,18 +148,13 @@ impl Attestations {
                     book.contradiction.notify_one();
                 }
             }
-            let others = book.peers.iter().filter(|((msp_id, _), _)| *msp_id != self.own.0);
-            let words = others.map(|((msp_id, _), known)| (msp_id, known.comparison()));
-            let Concord::Outvoted(by) = concord(bundle.endorsing_organizations(), words) else {
-                return Ok(());
-            };
+            let Concord::Outvoted(by) = self.concord(&bundle, book) else { return Ok(()) };
             let compared = book.peers.values().filter_map(|known| known.compared.as_ref());
             let differing = compared.filter(|attested| attested.comparison == Comparison::Differs);
             differing.filter(|attested| by.contains(&attested.msp_id)).cloned().collect()
         };
-        let by: BTreeSet<&MspId> = said.iter().map(|attested| &attested.msp_id).collect();
-        let of = bundle.endorsing_organizations().count();
-        (self.stop)(ledger.channel(), &reason(ledger, &said, (by.len(), of))?);
+        let organizations = bundle.endorsing_organizations().count();
+        (self.stop)(ledger.channel(), &outvoted(ledger, &said, organizations)?);
         Ok(())
     }
 
@@ -235,16 +184,12 @@ impl Attestations {
         Ok((silenced, reached))
     }
 
-    /// What every peer attested last, sorted by organisation.
+    /// What every peer attested, sorted by organisation.
     #[must_use]
-    pub fn shown(&self, channel: &ChannelId) -> Vec<Attested> {
+    pub fn said(&self, channel: &ChannelId) -> Vec<Said> {
         let books = self.books();
-        let peers = books.get(channel).into_iter().flat_map(|book| book.peers.values());
-        let shown = |known: &Known| {
-            let newest = known.newest()?;
-            Some(Attested { comparison: known.comparison(), ..newest.clone() })
-        };
-        peers.filter_map(shown).collect()
+        let peers = books.get(channel).into_iter().flat_map(|book| &book.peers);
+        peers.map(|((msp_id, poi), known)| known.said(msp_id, *poi)).collect()
     }
 
     /// Waits until a peer of the channel begins to differ from the own ledger, or has since this was last asked.
@@ -253,7 +198,8 @@ impl Attestations {
         contradiction.notified().await;
     }
 
-    fn keep(&self, channel: &ChannelId, attested: Attested, peer: &Bytes) {
+    /// Returns whether the peer begins to differ by it.
+    fn keep(&self, channel: &ChannelId, attested: Attested, peer: &Bytes) -> bool {
         let mut books = self.books();
         let Book { peers, contradiction, .. } = books.entry(channel.clone()).or_default();
         let key = (attested.msp_id.clone(), attested.poi);
@@ -262,13 +208,15 @@ impl Attestations {
         }
         let known = peers.entry(key).or_default();
         known.peer = peer.clone();
-        if attested.comparison != Comparison::Ahead {
-            if known.settle(channel, attested) {
-                contradiction.notify_one();
-            }
-        } else {
+        if attested.comparison == Comparison::Ahead {
             known.expect(attested);
+            return false;
         }
+        let begins_to_differ = known.settle(channel, attested);
+        if begins_to_differ {
+            contradiction.notify_one();
+        }
+        begins_to_differ
     }
 
     fn books(&self) -> MutexGuard<'_, BTreeMap<ChannelId, Book>> {
@@ -289,39 +237,22 @@ fn make_room(peers: &mut BTreeMap<(MspId, Poi), Known>, msp_id: &MspId) {
     }
 }
 
-/// One line where a peer begins to differ, and one where it agrees again.
-fn tell(channel: &ChannelId, attested: &Attested, was: Comparison) {
-    let Attested { msp_id, poi, number, commit_hash, comparison } = attested;
-    match (was, comparison) {
-        (Comparison::Differs, Comparison::Differs) => {}
-        (_, Comparison::Differs) => {
-            tracing::warn!(%channel, %msp_id, %poi, block_number = number.0, %commit_hash, "a peer attests another ledger; it is avoided");
-        }
-        (Comparison::Differs, Comparison::Agrees) => {
-            tracing::info!(%channel, %msp_id, %poi, block_number = number.0, "a peer attests this ledger again");
-        }
-        _ => {}
-    }
-}
-
-/// Why the own channel stops, and what its operator can do.
-fn reason(
+/// Who contradicts the own ledger, and by which hashes.
+fn outvoted(
     ledger: &dyn ChannelLedger,
     said: &[Attested],
-    (by, of): (usize, usize),
-) -> Result<String, LedgerFault> {
-    let mut rows = Vec::new();
+    organizations: usize,
+) -> Result<Outvoted, LedgerFault> {
+    let mut contradictions = Vec::new();
     for Attested { msp_id, number, commit_hash, .. } in said {
-        let own = ledger.commit_hash(*number)?.unwrap_or(CommitHash::ZERO);
-        rows.push(format!(
-            "{msp_id} attests commit hash {commit_hash} at block {number}, this peer has {own}"
-        ));
+        contradictions.push(Contradiction {
+            msp_id: msp_id.clone(),
+            number: *number,
+            attested: *commit_hash,
+            own: ledger.commit_hash(*number)?.unwrap_or(CommitHash::ZERO),
+        });
     }
-    Ok(format!(
-        "this peer's ledger differs from those of {by} of the channel's {of} organisations, a majority: {}; stop the peer, \
-         move the channel's folder of its ledgers away, and join the channel again",
-        rows.join("; ")
-    ))
+    Ok(Outvoted::new(u32::try_from(organizations).unwrap_or(u32::MAX), contradictions))
 }
 
 fn read(signed: &SignedAttestation) -> Result<CommitAttestation, Status> {

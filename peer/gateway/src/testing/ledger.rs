@@ -1,6 +1,7 @@
 //! A channel's ledger in memory: it commits what it is given, with the code it is given.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
@@ -30,6 +31,8 @@ pub(crate) struct MemoryLedger {
     channel: ChannelId,
     bundle: Mutex<Arc<ConfigBundle>>,
     inner: Mutex<Inner>,
+    /// Records of identities and commit hashes that were read.
+    reads: AtomicUsize,
     /// Follows the height.
     pub(crate) heights: watch::Sender<u64>,
 }
@@ -54,6 +57,7 @@ impl MemoryLedger {
             channel: bundle.config().channel.clone(),
             bundle: Mutex::new(bundle),
             inner: Mutex::new(inner),
+            reads: AtomicUsize::new(0),
             heights: watch::Sender::new(0),
         };
         ledger.commit(&[]);
@@ -102,6 +106,11 @@ impl MemoryLedger {
         inner.blocks.push(Block { header, envelopes: bytes, signatures: vec![] });
         self.heights.send_replace(number.next().0);
         number
+    }
+
+    /// How many records of identities and commit hashes were read.
+    pub(crate) fn reads(&self) -> usize {
+        self.reads.load(Ordering::Relaxed)
     }
 
     /// Commits so many empty blocks.
@@ -169,6 +178,7 @@ impl ChannelLedger for MemoryLedger {
 
     /// Some hash that every ledger with these blocks has.
     fn commit_hash(&self, number: BlockNumber) -> Result<Option<CommitHash>, LedgerFault> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
         let inner = self.inner();
         Ok(inner.blocks.get(number.0 as usize).map(|block| CommitHash::of(block.header.hash().as_bytes())))
     }
@@ -186,6 +196,7 @@ impl ChannelLedger for MemoryLedger {
     }
 
     fn identity(&self, msp_id: &MspId, poi: &Poi) -> Result<Option<IdentityRecord>, LedgerFault> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
         Ok(self.inner().identities.get(&(msp_id.clone(), *poi)).cloned())
     }
 

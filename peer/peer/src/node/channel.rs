@@ -10,7 +10,7 @@ use configtx::{Capabilities, ConfigBundle, NeededRelease};
 use gateway::ports::{Asker, ChannelLedger, CommittedAt, LedgerFault, Standing};
 use ledger::Ledger;
 use protocol::{
-    Block, BlockNumber, ChannelId, CommitHash, IdentityRecord, IdentityStatus, MspId, Poi, TxId,
+    Block, BlockNumber, ChannelId, CommitHash, IdentityRecord, IdentityStatus, MspId, Outvoted, Poi, TxId,
     TxValidationCode, Version,
 };
 use tokio::sync::{oneshot, watch};
@@ -81,7 +81,8 @@ impl Channel {
         let (height, _) = watch::channel(info.height);
         let revocations =
             Revocations::of(&ledger).map_err(|error| NodeFault::Ledger { cause: with_causes(&error) })?;
-        Ok(Self {
+        let outvoted = ledger.outvoted().map_err(|error| NodeFault::Ledger { cause: with_causes(&error) })?;
+        let channel = Self {
             name: info.channel,
             ledger,
             bundle: RwLock::new(Arc::new(bundle)),
@@ -90,10 +91,33 @@ impl Channel {
             revocations,
             waiting: Mutex::new(HashMap::new()),
             stopped: OnceLock::new(),
-        })
+        };
+        if let Some(outvoted) = outvoted {
+            channel.stop(&channel.how_to_go_on(&outvoted));
+        }
+        Ok(channel)
     }
 
-    /// Stops the channel for as long as the process lives: it commits and serves no more. The first reason stays.
+    /// Stops the channel since a majority of its organisations has another ledger. That holds after a restart too: the
+    /// ledger would serve and commit again until it has heard the others.
+    pub(crate) fn stop_outvoted(&self, outvoted: &Outvoted) {
+        self.stop(&self.how_to_go_on(outvoted));
+        if let Err(fault) = self.ledger.keep_outvoted(outvoted) {
+            let fault = with_causes(&fault);
+            tracing::error!(channel = %self.name, fault, "it is not kept that the channel stopped: after a restart it serves until it hears the others");
+        }
+    }
+
+    fn how_to_go_on(&self, outvoted: &Outvoted) -> String {
+        format!(
+            "{outvoted}; stop the peer, move the folder ledgers/{} of its fileSystemPath away, start it, and join the channel \
+             again: it fetches every block anew",
+            self.name
+        )
+    }
+
+    /// Stops the channel for as long as the process lives: it commits and serves no more. The first reason stays. Where the
+    /// ledger itself is at fault it is [`Channel::stop_outvoted`] that stops it.
     pub(crate) fn stop(&self, reason: &str) {
         self.stop_for(Stopped { reason: reason.to_owned(), needed: None });
     }

@@ -36,8 +36,11 @@ pub struct Following {
 }
 
 impl Following {
-    /// Starts committer and follower of a channel.
+    /// Starts committer and follower of a channel; of one that was stopped for good, nothing.
     pub(super) fn follow(&self, channel: Arc<Channel>) -> Result<(), NodeFault> {
+        if channel.stopped().is_some() {
+            return Ok(());
+        }
         tracing::info!(channel = %channel.channel(), height = channel.height(), "following");
         let (upkeep, gate, channels) = (self.upkeep.clone(), self.gate.clone(), self.channels.clone());
         let after: AfterCommit = Arc::new(move |channel: &Channel, number| {

@@ -258,9 +258,9 @@ async fn start_images() -> Result<Arc<ImageWorkers>, NodeFault> {
 /// What stops a channel whose ledger others contradict.
 fn stop_of(channels: &Arc<Channels>) -> Stop {
     let channels = Arc::clone(channels);
-    Box::new(move |name, reason| {
+    Box::new(move |name, outvoted| {
         if let Some(channel) = channels.channel(name) {
-            channel.stop(reason);
+            channel.stop_outvoted(outvoted);
         }
     })
 }

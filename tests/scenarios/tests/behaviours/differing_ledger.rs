@@ -72,7 +72,37 @@ fn a_peer_whose_commit_hash_a_majority_contradicts_stops_and_the_others_go_on() 
         ensure!(lines == 1, "hospital {hospital:?} logs it {lines} times");
     }
     println!("hospitals A and C endorse and commit on, and show that B differs");
+    it_is_stopped_after_a_restart_and_goes_on_as_it_says(&mut network, &reason)?;
+    create("third")?;
+    let reached = wait_for_same_heights(&network, NOTICED)?;
+    println!("hospital B joined again, and all are at {reached:?}");
     Ok(())
+}
+
+/// With nobody there to contradict it, it knows all the same.
+fn it_is_stopped_after_a_restart_and_goes_on_as_it_says(network: &mut Network, reason: &str) -> Result<()> {
+    for hospital in Hospital::ALL {
+        network.peer_process(hospital)?.stop()?;
+    }
+    network.start_peer(Hospital::B)?;
+    let health = network.peer_health(Hospital::B)?;
+    let channels = &health["components"]["channels"];
+    ensure!(channels["healthy"] == false && channels["reason"] == reason, "{channels}, and before {reason}");
+    let read = json!({ "Args": ["ReadAsset", "first"] }).to_string();
+    let refused =
+        network.doctor(Hospital::B).peer(&["chaincode", "query", "-n", "asset-transfer", "-c", &read])?;
+    ensure!(refused.code != 0 && refused.stderr.contains("has stopped"), "{refused:?}");
+
+    let channel = network.options().channel.clone();
+    let way = format!("move the folder ledgers/{channel} of its fileSystemPath away");
+    ensure!(reason.contains(&way), "{way:?} is missing: {reason}");
+    network.peer_process(Hospital::B)?.stop()?;
+    let ledgers = network.peer_data(Hospital::B).join("ledgers");
+    std::fs::rename(ledgers.join(&channel), network.path("moved-away"))?;
+    for hospital in Hospital::ALL {
+        network.start_peer(hospital)?;
+    }
+    network.join_peer(Hospital::B)
 }
 
 /// What a peer shows of the others' attestations.
