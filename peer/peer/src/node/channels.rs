@@ -14,6 +14,10 @@ use transport::{PeerCertificate, Status, TrustRoots};
 use super::channel::Channel;
 use super::fault::NodeFault;
 
+/// Channels of one peer. Each costs a thread, two tasks, a store with its caches and open files, and a share of every
+/// handshake, which is judged by all of them.
+pub const CHANNELS_MAX: usize = 64;
+
 /// Channels by name. Joining replaces the trusted TLS roots by those of all channels' organisations.
 pub struct Channels {
     folder: PathBuf,
@@ -22,12 +26,15 @@ pub struct Channels {
     /// What this build knows.
     known: Capabilities,
     joined: RwLock<BTreeMap<ChannelId, Arc<Channel>>>,
+    /// Held while a channel is joined: its ledger is made while others are looked up.
+    joining: Mutex<()>,
+    most: usize,
     /// Held while the roots are gathered and replaced, so that the newest configuration wins.
     trusting: Mutex<()>,
 }
 
 impl Channels {
-    /// Opens every channel in `folder`.
+    /// Opens every channel in `folder`, and joins no more than [`CHANNELS_MAX`].
     ///
     /// # Errors
     /// [`NodeFault`] for a ledger that cannot be used: a peer with a damaged ledger does not start.
@@ -50,20 +57,35 @@ impl Channels {
             let Ok(name) = ChannelId::new(name) else { continue };
             joined.insert(name, Arc::new(Channel::open(&entry.path(), known)?));
         }
-        let (joined, trusting) = (RwLock::new(joined), Mutex::new(()));
-        let channels = Self { folder, roots, own_roots, known, joined, trusting };
+        let channels = Self {
+            folder,
+            roots,
+            own_roots,
+            known,
+            joined: RwLock::new(joined),
+            joining: Mutex::new(()),
+            most: CHANNELS_MAX,
+            trusting: Mutex::new(()),
+        };
         channels.trust()?;
         Ok(channels)
+    }
+
+    /// The same with room for so many.
+    #[cfg(test)]
+    pub(super) fn at_most(self, most: usize) -> Self {
+        Self { most, ..self }
     }
 
     /// Joins the channel of a genesis block; `None` where this peer has joined it with the same block before.
     ///
     /// # Errors
-    /// [`NodeFault`] for a block that is no genesis block, another genesis block of a joined channel, or a disk that fails.
+    /// [`NodeFault`] for a block that is no genesis block, another genesis block of a joined channel, one channel too many, or
+    /// a disk that fails.
     pub fn join(&self, genesis: Block) -> Result<Option<Arc<Channel>>, NodeFault> {
         let name = genesis.header.channel.clone();
-        let mut joined = self.joined.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(channel) = joined.get(&name) {
+        let _joining = self.joining.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(channel) = self.channel(&name) {
             let own = channel.ledger().block_hash(protocol::BlockNumber(0)).ok().flatten();
             if own == Some(genesis.header.hash()) {
                 return Ok(None);
@@ -74,9 +96,11 @@ impl Channels {
                 ),
             });
         }
+        if self.joined.read().unwrap_or_else(PoisonError::into_inner).len() >= self.most {
+            return Err(NodeFault::TooManyChannels { channel: name, most: self.most });
+        }
         let channel = Arc::new(Channel::create(&self.path_of(&name), genesis, self.known)?);
-        joined.insert(name, Arc::clone(&channel));
-        drop(joined);
+        self.joined.write().unwrap_or_else(PoisonError::into_inner).insert(name, Arc::clone(&channel));
         self.trust()?;
         Ok(Some(channel))
     }

@@ -1,7 +1,7 @@
 //! Why a peer, or one of its channels, cannot do its work.
 
 use configtx::NeededRelease;
-use protocol::BlockNumber;
+use protocol::{BlockNumber, ChannelId};
 use thiserror::Error;
 
 /// A fault of the node. It is logged where it is met.
@@ -15,6 +15,16 @@ pub enum NodeFault {
     Genesis {
         /// What is wrong.
         cause: String,
+    },
+    /// The peer has as many channels as it may have.
+    #[error(
+        "this peer is in {most} channels, the limit of one peer; join channel {channel} with another peer of the organisation"
+    )]
+    TooManyChannels {
+        /// The channel that was to be joined.
+        channel: ChannelId,
+        /// The limit.
+        most: usize,
     },
     /// The ledger is damaged or its disk fails.
     #[error("the ledger cannot be used: {cause}")]

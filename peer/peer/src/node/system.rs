@@ -136,6 +136,7 @@ fn join(
         }
         Ok(None) => Ok(Bytes::from(json!({ "channel_id": name.as_str(), "joined": false }).to_string())),
         Err(NodeFault::Genesis { cause }) => Err(Status::invalid_argument(cause)),
+        Err(fault @ NodeFault::TooManyChannels { .. }) => Err(Status::failed_precondition(fault.to_string())),
         Err(fault) => {
             tracing::error!(%fault, channel = %name, "channel not joined");
             Err(Status::internal("the ledger cannot be made; see the peer's log"))

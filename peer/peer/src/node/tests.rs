@@ -22,7 +22,7 @@ use issuing::{CaProfile, CertificateAuthority, SigningKeyPair, Subject, TlsProfi
 use msp::{MspSet, SigningIdentity};
 use node::{Health, Metrics};
 use protocol::fabric::{ProposalResponse, SignedProposal};
-use protocol::{ChaincodeName, ChannelId, TxId};
+use protocol::{BlockNumber, ChaincodeName, ChannelId, CommitHash, Contradiction, Outvoted, TxId};
 use reports::Reports;
 use store::{Store, StoreOptions};
 use tokio::sync::{Semaphore, watch};
@@ -321,6 +321,81 @@ async fn a_channel_that_stopped_serves_nobody_and_health_says_why() {
     }
     let other = world.node.absent(&ChannelId::new("other").unwrap());
     assert_eq!(other.code(), Code::NotFound);
+}
+
+/// A ledger that is contradicted is no better after a restart, and its peer may hear nobody for a while.
+#[tokio::test]
+async fn an_outvoted_channel_stays_stopped_after_a_restart_and_says_how_to_go_on() {
+    let network = Network::new();
+    let (folder, genesis) = (tempfile::tempdir().unwrap(), genesis_block(&network.config, NOW_MS));
+    let path = folder.path().join("reports");
+    let rows: [(&str, fn(&Channel, &Outvoted), bool); 2] = [
+        ("the disk is full", |channel, _| channel.stop("the disk is full"), false),
+        ("outvoted", Channel::stop_outvoted, true),
+    ];
+    let (attested, own) = (CommitHash([1; 32]), CommitHash([2; 32]));
+    let said = |name| Contradiction { msp_id: msp_id(name), number: BlockNumber(0), attested, own };
+    let outvoted = Outvoted::new(3, vec![said("HospitalA"), said("HospitalB")]);
+    drop(Channel::create(&path, genesis.clone(), Capabilities::RELEASED).unwrap());
+    for (name, stop, is_kept) in rows {
+        let channel = Channel::open(&path, Capabilities::RELEASED).unwrap();
+        assert_eq!(channel.stopped(), None, "{name}");
+        stop(&channel, &outvoted);
+        let told = channel.stopped().expect(name).to_owned();
+        drop(channel);
+        let again = Channel::open(&path, Capabilities::RELEASED).unwrap();
+        assert_eq!(again.stopped(), is_kept.then_some(&*told), "{name}");
+        if !is_kept {
+            continue;
+        }
+        for part in [
+            "those of 2 of the channel's 3 organisations",
+            "HospitalB attests commit hash 0101",
+            "move the folder ledgers/reports of its fileSystemPath away",
+            "join the channel again",
+        ] {
+            assert!(told.contains(part), "{part} in {told}");
+        }
+        assert!(again.reached(1).await.is_err() && again.unavailable().is_some());
+        let refused = commit_or_stop(&again, || panic!("nothing is committed"));
+        assert!(matches!(refused, Err(Refusal::Fault(_))));
+        drop(again);
+        std::fs::rename(&path, folder.path().join("away")).unwrap();
+        let anew = Channel::create(&path, genesis.clone(), Capabilities::RELEASED).unwrap();
+        assert_eq!(anew.stopped(), None, "as it is told to go on");
+    }
+}
+
+#[test]
+fn a_peer_joins_no_more_channels_than_its_limit() {
+    let network = Network::new();
+    let folder = tempfile::tempdir().unwrap();
+    let (_, root) = tls();
+    let open = || {
+        let roots = TrustRoots::new(vec![root.clone()]).unwrap();
+        let ledgers = folder.path().join("ledgers");
+        Channels::open(ledgers, roots, vec![root.clone()], Capabilities::RELEASED).unwrap().at_most(2)
+    };
+    let genesis = |name: &str| {
+        let mut config = network.config.clone();
+        config.channel = ChannelId::new(name).unwrap();
+        genesis_block(&config, NOW_MS)
+    };
+    let channels = open();
+    for name in ["one", "two"] {
+        assert!(channels.join(genesis(name)).unwrap().is_some(), "{name}");
+    }
+    let refused = |channels: &Channels| {
+        let error = channels.join(genesis("three")).expect_err("one too many").to_string();
+        assert!(error.contains("is in 2 channels, the limit") && error.contains("channel three"), "{error}");
+        assert!(channels.channel(&ChannelId::new("three").unwrap()).is_none());
+    };
+    refused(&channels);
+    assert!(channels.join(genesis("two")).unwrap().is_none(), "it is joined already");
+    drop(channels);
+    let channels = open();
+    assert_eq!(channels.all().len(), 2);
+    refused(&channels);
 }
 
 #[tokio::test]
