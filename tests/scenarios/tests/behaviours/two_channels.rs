@@ -41,6 +41,7 @@ fn a_member_of_one_channel_sees_nothing_of_another_and_neither_feels_what_happen
     operators_ask_their_own_nodes(&network)?;
     one_goes_on_while_the_other_is_changed(&mut network)?;
     both_go_on_after_sigkill(&mut network)?;
+    got_no_block(&network)?;
     an_orderer_that_lost_a_block_does_not_start(&mut network)
 }
 
@@ -79,9 +80,13 @@ fn a_report_stays_on_its_channel(network: &Network) -> Result<String> {
     Ok(id)
 }
 
-/// Hospital B asks every service of its own nodes and of A's, which serve both channels, for the second channel and for one
-/// that is nowhere: but for the name the answers are the same.
+/// Hospital B asks every service of its own peer and of A's nodes, which serve both channels, for the second channel and for
+/// one that is nowhere: but for the name the answers are the same. Its own peer holds the second channel's first block, which
+/// somebody gave to its administrator, and gets no other.
 fn the_outsider_hears_of_it_as_of_none(network: &Network, id: &str) -> Result<()> {
+    let leaked = network.path(&format!("{SECOND}.block")).display().to_string();
+    network.admin(Hospital::B).peer(&["channel", "join", "-b", &leaked])?.expect_code(0)?;
+    ensure!(height_on(network, SECOND, Hospital::B)?.height == 1, "it was joined");
     let user = network.doctor(Hospital::B);
     let at_member = user.clone().calling_peer_of(&network.doctor(Hospital::A));
     for (who, user) in [("its own peer", user), ("a member's peer", at_member)] {
@@ -95,8 +100,16 @@ fn the_outsider_hears_of_it_as_of_none(network: &Network, id: &str) -> Result<()
     let member = network.doctor(Hospital::C).on_channel(SECOND);
     let first = orderers_block(network, &member)?;
     ensure!(first.is_ok(), "a member gets blocks: {first:?}");
-    let metrics = network.peer_metrics(Hospital::B)?;
-    ensure!(metrics.contains(FIRST) && !metrics.contains(SECOND), "{metrics}");
+    got_no_block(network)
+}
+
+/// Hospital B's peer asks every orderer in turn for the channel of which it holds the first block.
+fn got_no_block(network: &Network) -> Result<()> {
+    let log = std::fs::read_to_string(network.path(&format!("{}.log", Hospital::B.peer_name())))?;
+    let refused = |line: &&str| line.contains("asking the next orderer") && line.contains(SECOND);
+    ensure!(log.lines().any(|line| refused(&line)), "hospital B's peer never asked for blocks");
+    let height = height_on(network, SECOND, Hospital::B)?.height;
+    ensure!(height == 1, "hospital B's peer has {height} blocks of a channel of others");
     Ok(())
 }
 
