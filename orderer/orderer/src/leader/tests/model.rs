@@ -257,3 +257,9 @@ proptest! {
         runtime.block_on(run(history));
     }
 }
+
+#[tokio::test]
+async fn what_comes_into_the_log_after_its_senders_have_come_again_is_answered_and_not_ordered_twice() {
+    use Event::{HandBack, Lead, Submit};
+    run(vec![Submit(0), Lead(false), Submit(0), Submit(1), HandBack, HandBack, HandBack, HandBack]).await;
+}
