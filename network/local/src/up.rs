@@ -69,7 +69,7 @@ pub async fn up(folder: &Folder, image: Option<&Path>) -> anyhow::Result<ExitCod
     material::make(folder, &binaries, &state).await?;
     node_files::write_all(folder, &state, binaries.folder())?;
     for node in nodes() {
-        start(folder, &binaries, node)?;
+        start(folder, &binaries, node, state.first_report.is_none())?;
     }
     wait(folder, &state, Kind::Peer, |_| true, "answers").await?;
     for hospital in HOSPITALS {
@@ -118,14 +118,15 @@ fn check_ports(folder: &Folder, state: &State) -> anyhow::Result<()> {
     )
 }
 
-/// Starts a node unless it runs.
-fn start(folder: &Folder, binaries: &Binaries, node: Node) -> anyhow::Result<()> {
+/// Starts a node unless it runs. A network that never worked begins its channel; later on a lost ledger is none that begins.
+fn start(folder: &Folder, binaries: &Binaries, node: Node, begins: bool) -> anyhow::Result<()> {
     if let Some(running) = Running::read(&folder.pid(node)) {
         eprintln!("{node}: runs already (process {})", running.pid);
         return Ok(());
     }
     let mut command = binaries.command(node.binary());
     match node.kind {
+        Kind::Orderer if begins => command.args(["start", "--bootstrap"]),
         Kind::Orderer => command.arg("start"),
         Kind::Peer => command.args(["node", "start"]),
     };

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::block::BlockSignature;
-use crate::ids::{BlockHash, BlockNumber, ChannelId};
+use crate::ids::{BlockHash, BlockNumber, ChannelId, Digest};
 
 /// A message of the consensus library, encoded by the orderer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +26,32 @@ pub struct SignatureShare {
     pub block_hash: BlockHash,
     /// The signature with its consenter's number.
     pub signature: BlockSignature,
+}
+
+/// Whether a consenter has a log of a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LogState {
+    /// It has none: it is new, or its disk was lost. It begins nothing by itself.
+    Empty,
+    /// It has none, and whoever runs it said that the channel begins.
+    Beginning,
+    /// It has one.
+    Begun,
+}
+
+/// Where a consenter stands in a channel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// The id of its log, drawn at random when the log was made.
+    pub instance: u64,
+    /// Whether anything is in it.
+    pub log: LogState,
+    /// Its last block.
+    pub applied: BlockNumber,
+    /// The last one that a majority has signed.
+    pub deliverable: BlockNumber,
+    /// Who votes, as far as its log says: log and consenter's TLS key.
+    pub voters: Vec<(u64, Digest)>,
 }
 
 /// What one orderer asks another. The asker is known by its TLS certificate.
@@ -61,9 +87,21 @@ pub enum ConsensusRequest {
         /// The envelopes.
         envelopes: Vec<Bytes>,
     },
+    /// Where do you stand?
+    Standing {
+        /// The channel.
+        channel: ChannelId,
+    },
+    /// Send me blocks from this one on, with the signatures that you have.
+    Blocks {
+        /// The channel.
+        channel: ChannelId,
+        /// The first block.
+        from: BlockNumber,
+    },
 }
 
-/// The answers, in the order of the requests.
+/// The answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ConsensusReply {
     /// The consensus library's reply, with the answering node's clock in milliseconds since 1970.
@@ -79,4 +117,8 @@ pub enum ConsensusReply {
     Forwarded(Vec<(i32, String)>),
     /// The request was not processed; why.
     Failed(String),
+    /// Where the answering node stands.
+    Standing(Standing),
+    /// Blocks in order, as many as fit into an answer; empty where there is none.
+    Blocks(Vec<Bytes>),
 }

@@ -40,7 +40,7 @@ pub use config::{
     RegisteredIdentity,
 };
 pub use config_update::{ConfigEnvelope, ConfigRead, ConfigUpdate, ConfigWrite};
-pub use consensus::{ConsensusReply, ConsensusRequest, RaftMessage, SignatureShare};
+pub use consensus::{ConsensusReply, ConsensusRequest, LogState, RaftMessage, SignatureShare, Standing};
 pub use custody::{KeyDeposit, KeyRelease, KeyRequest, SealedKey};
 pub use delivery::DeliverReply;
 pub use exchange::{BlockRequest, BlockResponse, FetchReason};

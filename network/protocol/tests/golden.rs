@@ -318,6 +318,22 @@ fn the_bytes_of_messages_between_nodes_are_frozen() {
         ConsensusReply::Failed("f".into()),
     ];
     check("consensus_reply", &codec::encode(&replies));
+    let questions = [
+        ConsensusRequest::Standing { channel: channel() },
+        ConsensusRequest::Blocks { channel: channel(), from: BlockNumber(3) },
+    ];
+    check("consensus_questions", &codec::encode(&questions));
+    let standing = |log| Standing {
+        instance: u64::MAX,
+        log,
+        applied: BlockNumber(9),
+        deliverable: BlockNumber(8),
+        voters: vec![(u64::MAX, Digest([7; 32]))],
+    };
+    let logs = [LogState::Empty, LogState::Beginning, LogState::Begun];
+    let mut answers = logs.map(|log| ConsensusReply::Standing(standing(log))).to_vec();
+    answers.push(ConsensusReply::Blocks(vec![Bytes::from_static(b"b")]));
+    check("consensus_answers", &codec::encode(&answers));
 }
 
 #[test]

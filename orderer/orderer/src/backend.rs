@@ -5,16 +5,19 @@
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, ready};
-use protocol::RaftMessage;
+use protocol::{RaftMessage, Standing};
 use tokio::sync::watch;
 
 use crate::chain::Applied;
+use crate::consenters::ConsenterKey;
 
 /// Who leads, as far as this consenter knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Leadership {
-    /// The number of the leading consenter; `None` during an election or without a majority.
-    pub leader: Option<u32>,
+    /// The leading consenter; `None` during an election or without a majority.
+    pub leader: Option<ConsenterKey>,
+    /// Whether that is this consenter.
+    pub is_own: bool,
     /// Whether this consenter leads and has applied everything that leaders before it ordered: only then may it cut.
     pub is_ready: bool,
     /// The term, which grows with every election.
@@ -43,6 +46,9 @@ pub trait OrderingBackend: Send + Sync + 'static {
     /// Hands a block to consensus behind those that were handed to it before, and returns without waiting for what becomes
     /// of it. Outcomes come in the order of the proposals.
     fn propose(&self, block: Bytes) -> BoxFuture<'_, Outcome>;
+
+    /// Where this consenter stands, for the others; `None` where consensus does not run.
+    fn standing(&self) -> Option<Standing>;
 
     /// Answers another consenter's message, with an answer of the same kind, or says why not.
     fn receive(&self, target: u64, message: RaftMessage) -> BoxFuture<'_, Result<Bytes, String>>;
@@ -73,6 +79,10 @@ impl OrderingBackend for Halted {
     fn propose(&self, _: Bytes) -> BoxFuture<'_, Outcome> {
         let stopped = Err(ProposeError::Stopped(self.reason.clone()));
         ready(ready(stopped).boxed()).boxed()
+    }
+
+    fn standing(&self) -> Option<Standing> {
+        None
     }
 
     fn receive(&self, _: u64, _: RaftMessage) -> BoxFuture<'_, Result<Bytes, String>> {

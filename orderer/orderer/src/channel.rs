@@ -17,9 +17,10 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use crate::backend::{Leadership, OrderingBackend};
 use crate::chain::Chain;
 use crate::clocks::Clocks;
-use crate::consenters::ConsenterNetwork;
+use crate::consenters::{ConsenterKey, ConsenterNetwork};
 use crate::forwarding::Forwarding;
 use crate::leader::{Submission, Verdict};
+use crate::quorum;
 
 /// An envelope's longest wait: several elections on a loaded machine.
 pub const ORDER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -75,9 +76,7 @@ impl Channel {
             }
             let now = leadership.borrow_and_update().clone();
             let attempt = match now.leader {
-                Some(leader) if leader == self.chain.consenter() => {
-                    self.attempt_here(&now, admitted, envelope, deadline).await
-                }
+                Some(_) if now.is_own => self.attempt_here(&now, admitted, envelope, deadline).await,
                 Some(leader) => self.attempt_there(leader, admitted, envelope, deadline).await,
                 None => Attempt::Again,
             };
@@ -101,8 +100,8 @@ impl Channel {
     }
 
     fn follows(&self) -> bool {
-        let leader = self.backend.leadership().borrow().leader;
-        leader.is_some_and(|leader| leader != self.chain.consenter())
+        let leadership = self.backend.leadership().borrow().clone();
+        leadership.leader.is_some() && !leadership.is_own
     }
 
     fn has_majority(&self) -> bool {
@@ -146,6 +145,11 @@ impl Channel {
         if !leadership.is_ready {
             return Attempt::Again;
         }
+        if admitted.is_config_update
+            && let Err(answer) = quorum::check(self, envelope).await
+        {
+            return Attempt::Done(answer);
+        }
         let (reply, verdict) = oneshot::channel();
         let submission = Submission { envelope: envelope.clone(), admitted: admitted.clone(), reply };
         let answered = async {
@@ -167,7 +171,7 @@ impl Channel {
 
     async fn attempt_there(
         &self,
-        leader: u32,
+        leader: ConsenterKey,
         admitted: &Admitted,
         envelope: &Bytes,
         deadline: Instant,
@@ -198,6 +202,13 @@ impl Channel {
     pub fn unavailable(&self) -> Answer {
         if let Some(answer) = self.stopped() {
             return answer;
+        }
+        if self.chain.consenter().is_none() {
+            let channel = self.chain.channel();
+            let text = format!(
+                "this orderer is no consenter of channel '{channel}' by the configuration that it knows"
+            );
+            return (Status::ServiceUnavailable, text);
         }
         let missing = self.consenters.missing();
         let count = self.consenters.others().len() + 1;

@@ -7,11 +7,13 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::consenters::ConsenterKey;
+
 /// The clocks of one channel's consenters.
 #[derive(Debug)]
 pub struct Clocks {
     own: fn() -> u64,
-    offsets_ms: Mutex<BTreeMap<u32, i64>>,
+    offsets_ms: Mutex<BTreeMap<ConsenterKey, i64>>,
 }
 
 /// Milliseconds since 1970 by the system's clock.
@@ -32,11 +34,17 @@ impl Clocks {
     }
 
     /// Consenter `consenter` answered with its clock to a call that left at `sent_ms`, and the answer is here.
-    pub fn heard(&self, consenter: u32, sent_ms: u64, clock_ms: u64) {
+    pub fn heard(&self, consenter: ConsenterKey, sent_ms: u64, clock_ms: u64) {
         let now_ms = self.now_ms();
         let middle_ms = sent_ms.saturating_add(now_ms.saturating_sub(sent_ms) / 2);
         let offset_ms = i64::try_from(i128::from(clock_ms) - i128::from(middle_ms)).unwrap_or_default();
         self.offsets_ms.lock().unwrap_or_else(PoisonError::into_inner).insert(consenter, offset_ms);
+    }
+
+    /// Forgets the clocks of all but these consenters.
+    pub fn keep(&self, consenters: &[ConsenterKey]) {
+        let mut offsets = self.offsets_ms.lock().unwrap_or_else(PoisonError::into_inner);
+        offsets.retain(|key, _| consenters.contains(key));
     }
 
     /// All known clocks at this moment, the own one first.
@@ -50,12 +58,14 @@ impl Clocks {
 
 #[cfg(test)]
 mod tests {
+    use protocol::Digest;
+
     use super::*;
 
     #[test]
     fn a_clock_is_kept_as_its_distance_from_the_own_one() {
         let clocks = Clocks::new(|| 10_000);
-        let rows: &[(u32, u64, u64, &[u64])] = &[
+        let rows: &[(u8, u64, u64, &[u64])] = &[
             // consenter, sent at, its clock, clocks known
             (1, 10_000, 10_000, &[10_000, 10_000]),
             (1, 9_000, 9_500, &[10_000, 10_000]),
@@ -64,9 +74,11 @@ mod tests {
             (2, 10_000, u64::MAX, &[10_000, 10_000, 10_000]),
         ];
         for (consenter, sent_ms, clock_ms, verdict) in rows {
-            clocks.heard(*consenter, *sent_ms, *clock_ms);
+            clocks.heard(Digest([*consenter; 32]), *sent_ms, *clock_ms);
             assert_eq!(clocks.clocks_ms(), *verdict, "{consenter} says {clock_ms}");
         }
+        clocks.keep(&[Digest([1; 32])]);
+        assert_eq!(clocks.clocks_ms(), [10_000, 10_000], "who is no consenter any more dates nothing");
     }
 
     #[test]

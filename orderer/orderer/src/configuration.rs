@@ -140,28 +140,36 @@ pub struct ChannelSettings {
     pub genesis: Block,
     /// Its configuration.
     pub bundle: Arc<ConfigBundle>,
-    /// This node's number among its consenters.
-    pub consenter: u32,
+}
+
+/// Which nodes may start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Consenters that the genesis block of each channel names.
+    Named,
+    /// Any: a later configuration names them.
+    Any,
 }
 
 /// Reads the settings: defaults, then `file`, then the environment.
 ///
 /// # Errors
 /// Every problem, with its origin and fix.
-pub fn read(file: Option<&Path>) -> Result<Settings, SettingsErrors> {
+pub fn read(file: Option<&Path>, place: Place) -> Result<Settings, SettingsErrors> {
     let layers = Layers::new().defaults(&Written::default());
     let layers = match file {
         Some(path) => layers.file(path),
         None => layers,
     };
     let base = file.and_then(Path::parent).unwrap_or(Path::new("")).to_owned();
-    layers.env(ENV_PREFIX).resolve(|written, problems| Passage { written, base, problems }.settings())
+    layers.env(ENV_PREFIX).resolve(|written, problems| Passage { written, base, place, problems }.settings())
 }
 
 struct Passage<'a> {
     written: &'a Written,
     /// Relative paths begin at the file's folder, as in Fabric.
     base: PathBuf,
+    place: Place,
     problems: &'a mut Problems,
 }
 
@@ -274,8 +282,8 @@ impl Passage<'_> {
         let found: Vec<Option<ChannelSettings>> = genesis
             .into_iter()
             .map(|(genesis, bundle)| {
-                let consenter = self.consenter(&bundle, signer, tls)?;
-                Some(ChannelSettings { genesis, bundle, consenter })
+                self.consenter(&bundle, signer, tls)?;
+                Some(ChannelSettings { genesis, bundle })
             })
             .collect();
         found.into_iter().collect()
@@ -314,19 +322,21 @@ impl Passage<'_> {
         bundle: &ConfigBundle,
         signer: &SigningIdentity,
         tls: &TlsIdentity,
-    ) -> Option<u32> {
+    ) -> Option<()> {
         let consenters = &bundle.config().orderer.consenters;
         let keys = ConsenterKeys::new(consenters, bundle.msps());
         let keys = self.problems.check(BOOTSTRAP_FILE, "", keys, "make the genesis block anew")?;
         let Some(number) = keys.number_of(signer.certificate_der()) else {
+            if self.place == Place::Any {
+                return Some(());
+            }
             let reason = format!(
                 "this node's certificate is that of none of the {} consenters of channel '{}'",
                 consenters.len(),
                 bundle.config().channel
             );
             let shown = self.base.join(&self.written.general.local_msp_dir);
-            let fix =
-                "name the msp folder of a consenter, or make the genesis block with this node as consenter";
+            let fix = "name the msp folder of a consenter; start with --join where a later configuration names this node";
             self.problems.add("General.LocalMSPDir", shown.display(), reason, fix);
             return None;
         };
@@ -346,7 +356,7 @@ impl Passage<'_> {
             self.problems.add("General.TLS.Certificate", shown.display(), reason, fix);
             return None;
         }
-        Some(number)
+        Some(())
     }
 
     fn file(&mut self, key: &str, path: &Path, limit: u64) -> Option<Vec<u8>> {

@@ -13,9 +13,13 @@ use transport::{Request, Response, Status};
 
 use crate::channel::Channel;
 use crate::channels::{Channels, caller_of};
+use crate::consenters::ConsenterKey;
 
 /// Envelopes in one forwarded call; twice what this release sends.
 const FORWARDED_MAX: usize = 512;
+/// Blocks in one answer, and their bytes; a larger one travels alone.
+const BLOCKS_MAX: usize = 256;
+const BLOCKS_BYTES_MAX: usize = 4 << 20;
 /// Signatures in one answer.
 pub const SHARES_MAX: usize = 256;
 
@@ -30,22 +34,25 @@ impl ConsensusService {
         Self { channels }
     }
 
-    /// The channel, and the caller's number in it.
-    fn caller(&self, channel: &ChannelId, request: &Request<()>) -> Result<(Arc<Channel>, u32), Status> {
+    /// The channel, and the caller's key among its consenters.
+    fn caller(
+        &self,
+        channel: &ChannelId,
+        request: &Request<()>,
+    ) -> Result<(Arc<Channel>, ConsenterKey), Status> {
         let certificate = caller_of(request)?;
         let found = self.channels.named(channel.as_str(), &certificate);
         let channel = found.map_err(|rejection| Status::not_found(rejection.to_string()))?;
-        let number = channel.chain.bundle().consenter_of_tls_spki(&certificate.spki);
-        let number = number.ok_or_else(|| {
+        if channel.chain.bundle().consenter_of_tls_spki(&certificate.spki).is_none() {
             let text = format!(
                 "TLS key {} belongs to no consenter of channel '{}': check TLS_PRIVATEKEY and the channel's configuration",
                 certificate.spki,
                 channel.chain.channel()
             );
-            Status::permission_denied(text)
-        })?;
-        channel.consenters.heard(number);
-        Ok((channel, number))
+            return Err(Status::permission_denied(text));
+        }
+        channel.consenters.heard(certificate.spki);
+        Ok((channel, certificate.spki))
     }
 }
 
@@ -69,6 +76,18 @@ impl Consensus for ConsensusService {
                 let (channel, _) = self.caller(&channel, &known)?;
                 give_shares(channel, from).await
             }
+            ConsensusRequest::Standing { channel } => {
+                let (channel, _) = self.caller(&channel, &known)?;
+                let standing = channel.backend.standing();
+                standing.map_or_else(
+                    || ConsensusReply::Failed("consensus does not run here".to_owned()),
+                    ConsensusReply::Standing,
+                )
+            }
+            ConsensusRequest::Blocks { channel, from } => {
+                let (channel, _) = self.caller(&channel, &known)?;
+                give_blocks(channel, from).await
+            }
             ConsensusRequest::Forward { channel, envelopes } => {
                 let (channel, _) = self.caller(&channel, &known)?;
                 order(channel, envelopes).await
@@ -78,7 +97,11 @@ impl Consensus for ConsensusService {
     }
 }
 
-async fn take_shares(channel: Arc<Channel>, from: u32, mut shares: Vec<SignatureShare>) -> ConsensusReply {
+async fn take_shares(
+    channel: Arc<Channel>,
+    from: ConsenterKey,
+    mut shares: Vec<SignatureShare>,
+) -> ConsensusReply {
     shares.truncate(SHARES_MAX);
     let added = tokio::task::spawn_blocking(move || channel.chain.add_shares(from, shares)).await;
     match added {
@@ -92,6 +115,15 @@ async fn give_shares(channel: Arc<Channel>, from: BlockNumber) -> ConsensusReply
     let given = tokio::task::spawn_blocking(move || channel.chain.own_shares(from, SHARES_MAX)).await;
     match given {
         Ok(Ok(shares)) => ConsensusReply::Shares(shares),
+        Ok(Err(error)) => failed(&error),
+        Err(error) => failed(&error),
+    }
+}
+
+async fn give_blocks(channel: Arc<Channel>, from: BlockNumber) -> ConsensusReply {
+    let read = move || channel.chain.blocks_from(from, BLOCKS_MAX, BLOCKS_BYTES_MAX);
+    match tokio::task::spawn_blocking(read).await {
+        Ok(Ok(blocks)) => ConsensusReply::Blocks(blocks),
         Ok(Err(error)) => failed(&error),
         Err(error) => failed(&error),
     }
@@ -120,6 +152,6 @@ async fn order(channel: Arc<Channel>, envelopes: Vec<bytes::Bytes>) -> Consensus
 
 /// The fault is logged here; the other node sees that there is one.
 fn failed(error: &dyn std::fmt::Display) -> ConsensusReply {
-    tracing::error!(%error, "signatures not processed");
+    tracing::error!(%error, "another consenter's question not answered");
     ConsensusReply::Failed("this orderer cannot use its ledger".to_owned())
 }

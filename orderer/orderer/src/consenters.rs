@@ -5,17 +5,21 @@
 //! name the node they are for, so that a wrong endpoint is noticed. Everything received is judged by whoever asked.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use protocol::{ConsensusReply, ConsensusRequest, Consenter, Digest};
+use protocol::{ConsensusReply, ConsensusRequest, Consenter, Digest, Endpoint};
 use transport::services::consensus::ConsensusClient;
 use transport::{Code, ConnectionGate, PeerCertificate, Request, TlsClient, TlsIdentity, TrustRoots};
 
 /// A consenter that was not heard of for so long is called missing: several election timeouts.
 const MISSING_AFTER: Duration = Duration::from_secs(3);
+
+/// What a consenter is known by: the SHA-256 of its TLS key's SubjectPublicKeyInfo. Its number in a configuration changes
+/// when others come and go.
+pub type ConsenterKey = Digest;
 
 /// Why a call was not answered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,21 +32,32 @@ pub enum CallError {
     Refused(String),
 }
 
-/// Calls to other consenters by number.
+/// Calls to other consenters.
 pub trait ConsenterNetwork: Send + Sync + 'static {
     /// Asks a consenter and waits for its answer at most so long.
     fn call(
         &self,
-        consenter: u32,
+        consenter: ConsenterKey,
         request: ConsensusRequest,
         timeout: Duration,
     ) -> BoxFuture<'_, Result<ConsensusReply, CallError>>;
 
-    /// The numbers of all consenters but this one.
-    fn others(&self) -> Vec<u32>;
+    /// Asks a consenter that is to come, which the configuration in force does not name yet.
+    fn probe<'a>(
+        &'a self,
+        consenter: &'a Consenter,
+        request: ConsensusRequest,
+        timeout: Duration,
+    ) -> BoxFuture<'a, Result<ConsensusReply, CallError>>;
+
+    /// The consenters of the configuration that came into force.
+    fn renew(&self, consenters: &[Consenter]);
+
+    /// All consenters but this one.
+    fn others(&self) -> Vec<ConsenterKey>;
 
     /// Notes that a consenter has called this node.
-    fn heard(&self, consenter: u32);
+    fn heard(&self, consenter: ConsenterKey);
 
     /// The consenters that are not heard of, by name and endpoint, for whoever waits for them.
     fn missing(&self) -> Vec<String>;
@@ -50,26 +65,41 @@ pub trait ConsenterNetwork: Send + Sync + 'static {
 
 struct Peer {
     name: String,
+    endpoint: Endpoint,
     client: ConsensusClient,
     heard: Mutex<Option<Instant>>,
 }
 
+type Peers = BTreeMap<ConsenterKey, Arc<Peer>>;
+
 /// The consenters over mutual TLS.
 pub struct TlsConsenters {
-    peers: BTreeMap<u32, Peer>,
+    tls: TlsIdentity,
+    roots: TrustRoots,
+    peers: RwLock<Arc<Peers>>,
 }
 
 impl TlsConsenters {
-    /// Ways to all consenters but number `own`. Nothing is dialled before the first call.
-    pub fn new(consenters: &[Consenter], own: u32, (tls, roots): (&TlsIdentity, &TrustRoots)) -> Self {
-        let peer = |(number, consenter): (usize, &Consenter)| {
-            let number = u32::try_from(number).ok().filter(|number| *number != own)?;
-            let name = format!("{} at {}", consenter.msp_id, consenter.endpoint);
-            let tls = TlsClient::gated(tls, roots, &only(consenter.tls_spki));
-            let client = ConsensusClient::new(tls.connect(&consenter.endpoint));
-            Some((number, Peer { name, client, heard: Mutex::new(None) }))
-        };
-        Self { peers: consenters.iter().enumerate().filter_map(peer).collect() }
+    /// Ways to all of these consenters but this node itself. Nothing is dialled before the first call.
+    pub fn new(consenters: &[Consenter], tls: &TlsIdentity, roots: &TrustRoots) -> Self {
+        let (tls, roots) = (tls.clone(), roots.clone());
+        let all = Self { tls, roots, peers: RwLock::default() };
+        all.renew(consenters);
+        all
+    }
+
+    fn peers(&self) -> Arc<Peers> {
+        Arc::clone(&self.peers.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn connect(&self, consenter: &Consenter) -> Peer {
+        let tls = TlsClient::gated(&self.tls, &self.roots, &only(consenter.tls_spki));
+        Peer {
+            name: format!("{} at {}", consenter.msp_id, consenter.endpoint),
+            endpoint: consenter.endpoint.clone(),
+            client: ConsensusClient::new(tls.connect(&consenter.endpoint)),
+            heard: Mutex::new(None),
+        }
     }
 }
 
@@ -86,6 +116,20 @@ fn only(expected: Digest) -> ConnectionGate {
 }
 
 impl Peer {
+    async fn call(&self, request: ConsensusRequest, timeout: Duration) -> Result<ConsensusReply, CallError> {
+        match tokio::time::timeout(timeout, self.client.call(Request::new(request))).await {
+            Ok(Ok(response)) => {
+                self.hear();
+                Ok(response.into_inner())
+            }
+            Ok(Err(status)) if status.code() == Code::PermissionDenied => {
+                Err(CallError::Refused(format!("{}: {}", self.name, status.message())))
+            }
+            Ok(Err(status)) => Err(CallError::Unreachable(format!("{}: {}", self.name, status.message()))),
+            Err(_) => Err(CallError::Unreachable(format!("{}: no answer in {timeout:?}", self.name))),
+        }
+    }
+
     fn hear(&self) {
         *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
@@ -99,43 +143,51 @@ impl Peer {
 impl ConsenterNetwork for TlsConsenters {
     fn call(
         &self,
-        consenter: u32,
+        consenter: ConsenterKey,
         request: ConsensusRequest,
         timeout: Duration,
     ) -> BoxFuture<'_, Result<ConsensusReply, CallError>> {
         async move {
-            let peer = self.peers.get(&consenter);
-            let peer = peer.ok_or_else(|| CallError::Refused(format!("no consenter {consenter}")))?;
-            let client = peer.client.clone();
-            let answer = tokio::time::timeout(timeout, client.call(Request::new(request))).await;
-            match answer {
-                Ok(Ok(response)) => {
-                    peer.hear();
-                    Ok(response.into_inner())
-                }
-                Ok(Err(status)) if status.code() == Code::PermissionDenied => {
-                    Err(CallError::Refused(format!("{}: {}", peer.name, status.message())))
-                }
-                Ok(Err(status)) => {
-                    Err(CallError::Unreachable(format!("{}: {}", peer.name, status.message())))
-                }
-                Err(_) => Err(CallError::Unreachable(format!("{}: no answer in {timeout:?}", peer.name))),
-            }
+            let peer = self.peers().get(&consenter).cloned();
+            let unknown = || CallError::Refused(format!("no consenter has TLS key {consenter}"));
+            peer.ok_or_else(unknown)?.call(request, timeout).await
         }
         .boxed()
     }
 
-    fn others(&self) -> Vec<u32> {
-        self.peers.keys().copied().collect()
+    fn probe<'a>(
+        &'a self,
+        consenter: &'a Consenter,
+        request: ConsensusRequest,
+        timeout: Duration,
+    ) -> BoxFuture<'a, Result<ConsensusReply, CallError>> {
+        async move { self.connect(consenter).call(request, timeout).await }.boxed()
     }
 
-    fn heard(&self, consenter: u32) {
-        if let Some(peer) = self.peers.get(&consenter) {
+    fn renew(&self, consenters: &[Consenter]) {
+        let before = self.peers();
+        let others = consenters.iter().filter(|consenter| consenter.tls_spki != self.tls.spki());
+        let peer = |consenter: &Consenter| {
+            // A connection outlives a configuration that changes nothing about it.
+            let known = before.get(&consenter.tls_spki).filter(|peer| peer.endpoint == consenter.endpoint);
+            let peer = known.map_or_else(|| Arc::new(self.connect(consenter)), Arc::clone);
+            (consenter.tls_spki, peer)
+        };
+        let peers = Arc::new(others.map(peer).collect());
+        *self.peers.write().unwrap_or_else(PoisonError::into_inner) = peers;
+    }
+
+    fn others(&self) -> Vec<ConsenterKey> {
+        self.peers().keys().copied().collect()
+    }
+
+    fn heard(&self, consenter: ConsenterKey) {
+        if let Some(peer) = self.peers().get(&consenter) {
             peer.hear();
         }
     }
 
     fn missing(&self) -> Vec<String> {
-        self.peers.values().filter(|peer| peer.is_missing()).map(|peer| peer.name.clone()).collect()
+        self.peers().values().filter(|peer| peer.is_missing()).map(|peer| peer.name.clone()).collect()
     }
 }

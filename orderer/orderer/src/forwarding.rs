@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 
 use crate::backend::Leadership;
 use crate::channel::{Answer, ORDER_TIMEOUT};
-use crate::consenters::ConsenterNetwork;
+use crate::consenters::{ConsenterKey, ConsenterNetwork};
 
 /// Envelopes in one call.
 const ENVELOPES_MAX: usize = 256;
@@ -33,7 +33,7 @@ const CALL_TIMEOUT: Duration = ORDER_TIMEOUT.saturating_add(Duration::from_secs(
 /// An envelope for the leader.
 pub struct Forwarding {
     /// Who leads.
-    pub leader: u32,
+    pub leader: ConsenterKey,
     /// The creator's organisation.
     pub msp_id: MspId,
     /// The envelope.
@@ -131,7 +131,7 @@ impl Queue {
     }
 
     /// Gives back what waits for somebody who does not lead any more.
-    fn keep(&mut self, leader: Option<u32>) {
+    fn keep(&mut self, leader: Option<ConsenterKey>) {
         let (kept, others): (VecDeque<_>, VecDeque<_>) =
             self.waiting.drain(..).partition(|forwarding| Some(forwarding.leader) == leader);
         self.bytes = kept.iter().map(|forwarding| forwarding.envelope.len()).sum();

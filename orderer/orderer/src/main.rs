@@ -5,6 +5,7 @@
 
 mod backend;
 mod broadcast;
+mod catching_up;
 mod chain;
 mod channel;
 mod channels;
@@ -17,6 +18,7 @@ mod forwarding;
 mod leader;
 mod metrics;
 mod proposing;
+mod quorum;
 mod raft;
 mod seek;
 mod sharing;
@@ -33,6 +35,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
+use configuration::Place;
 use node::{LogFormat, forbid_core_dumps, init_tracing, shutdown_signal};
 
 /// A fault of disk, network or configuration.
@@ -55,6 +58,26 @@ enum Command {
         /// Settings file; variables ORDERER_* come after it.
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
+        /// Begin the channels that have no log on this node: give it at the very first start of every consenter, and never
+        /// where a ledger was lost. A channel begins when all its consenters are started so. Without it, a consenter
+        /// that has no log takes the blocks of the others and waits until they let its new log vote.
+        #[arg(long)]
+        bootstrap: bool,
+        /// Start although the genesis block does not name this node as consenter: a later configuration does.
+        #[arg(long)]
+        join: bool,
+    },
+    /// Make a ledger usable after the logs of a majority of a channel's consenters were lost.
+    ///
+    /// Keeps all blocks, applies what the log knows to be ordered, and forgets log and votes. Run it on each consenter that
+    /// has its ledger, with all orderers of the channel stopped; then start every consenter with 'start --bootstrap'.
+    Recover {
+        /// Settings file; variables ORDERER_* come after it.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// The channel.
+        #[arg(long, value_name = "NAME")]
+        channel: String,
     },
     /// Show the version.
     Version,
@@ -69,8 +92,10 @@ fn main() -> ExitCode {
             return if error.use_stderr() { ExitCode::from(EXIT_USAGE) } else { ExitCode::SUCCESS };
         }
     };
-    let result = match arguments.command.unwrap_or(Command::Start { config: None }) {
-        Command::Start { config } => start(config),
+    let start_as_is = Command::Start { config: None, bootstrap: false, join: false };
+    let result = match arguments.command.unwrap_or(start_as_is) {
+        Command::Start { config, bootstrap, join } => start(config, bootstrap, join),
+        Command::Recover { config, channel } => recover(config, &channel),
         Command::Version => {
             println!("orderer {}", env!("CARGO_PKG_VERSION"));
             Ok(())
@@ -85,13 +110,27 @@ fn main() -> ExitCode {
     }
 }
 
-fn start(config: Option<PathBuf>) -> anyhow::Result<()> {
+fn start(config: Option<PathBuf>, bootstrap: bool, join: bool) -> anyhow::Result<()> {
     init_tracing(LogFormat::Text, "info,openraft=error")?;
     forbid_core_dumps().context("core dumps of this process cannot be forbidden")?;
-    let settings = configuration::read(config.as_deref())?;
+    let place = if join { Place::Any } else { Place::Named };
+    let settings = configuration::read(config.as_deref(), place)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(start::run(settings, async {
+    runtime.block_on(start::run(settings, bootstrap, async {
         let signal = shutdown_signal().await;
         tracing::info!(signal, "stopping");
     }))
+}
+
+fn recover(config: Option<PathBuf>, channel: &str) -> anyhow::Result<()> {
+    init_tracing(LogFormat::Text, "warn,openraft=error")?;
+    let settings = configuration::read(config.as_deref(), Place::Any)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let recovered = runtime.block_on(start::recover(&settings, channel))?;
+    println!(
+        "channel '{channel}' stands at block {}: {} blocks were in the log alone and are applied; {} entries were of unknown \
+         fate and are dropped. Start every consenter of the channel with 'orderer start --bootstrap'.",
+        recovered.last, recovered.applied, recovered.dropped
+    );
+    Ok(())
 }

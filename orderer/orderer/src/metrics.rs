@@ -94,8 +94,7 @@ fn ask(metrics: &Metrics, channels: Arc<Channels>) {
                 stopped_gauge.set([name[0], &needed.capability, release], 1);
             }
             deliverable.set(name, channel.chain.deliverable().borrow().0);
-            let leader = channel.leadership().borrow().leader;
-            leads.set(name, u64::from(leader == Some(channel.chain.consenter())));
+            leads.set(name, u64::from(channel.leadership().borrow().is_own));
             let size = channel.consenters.others().len() + 1;
             cluster.set(name, size as u64);
             active.set(name, size.saturating_sub(channel.consenters.missing().len()) as u64);

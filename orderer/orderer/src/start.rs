@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use node::{Component, Health, Metrics, grpc_observer, health_route, metrics_route};
-use protocol::ChannelId;
+use protocol::{BlockNumber, ChannelId, LogState};
 use serde_json::json;
 use store::{Read as _, Store, StoreOptions};
 use tokio::sync::{mpsc, watch};
@@ -21,19 +21,20 @@ use web::WebServer;
 
 use crate::backend::{Halted, OrderingBackend};
 use crate::broadcast::Broadcast;
-use crate::chain::{Chain, ChainParts, chain_families};
+use crate::catching_up::{Target, catch_up};
+use crate::chain::{Chain, ChainParts, Trusting, chain_families};
 use crate::channel::Channel;
 use crate::channels::Channels;
 use crate::clocks::{Clocks, system_clock_ms};
 use crate::configuration::{ChannelSettings, Settings};
 use crate::consensus_service::ConsensusService;
-use crate::consenters::{ConsenterNetwork, TlsConsenters};
+use crate::consenters::{ConsenterKey, ConsenterNetwork, TlsConsenters};
 use crate::deliver::Deliver;
 use crate::forwarding::{ForwardParts, forward};
 use crate::leader::{LeaderParts, lead};
 use crate::metrics::OrdererMetrics;
-use crate::raft::{LOG_FAMILIES, RaftConsensus, RaftParts};
-use crate::sharing::share;
+use crate::raft::{self, LOG_FAMILIES, RaftConsensus, RaftParts, Recovered};
+use crate::sharing::{Sharing, share};
 use crate::trusting::Trust;
 
 /// What a ledger folder of an orderer is called inside, and the layout of its families.
@@ -44,11 +45,12 @@ const SUBMISSIONS_MAX: usize = 4096;
 /// Envelopes on their way to be forwarded: they are put into their organisation's queue as they come.
 const FORWARDINGS_MAX: usize = 4096;
 
-/// Runs the node until `shutdown` ends.
+/// Runs the node until `shutdown` ends. `begins` says that channels without a log begin.
 ///
 /// # Errors
-/// What keeps it from starting.
-pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+/// What keeps it from starting, or a channel whose logs are lost.
+pub async fn run(settings: Settings, begins: bool, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+    let (losing, mut lost) = mpsc::channel(1);
     let (ending, ends) = watch::channel(false);
     let (closing, closes) = watch::channel(false);
     let opened = open_all(&settings)?;
@@ -64,7 +66,7 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> anyh
     let mut tasks = JoinSet::new();
     let mut begun = Vec::new();
     for opened in opened {
-        begun.push(begin(opened, &settings, &mut tasks, &ends).await?);
+        begun.push(begin(opened, (&settings, begins), &mut tasks, (&ends, &losing)).await?);
     }
     let channels = Arc::new(Channels::new(begun));
     for channel in channels.iter() {
@@ -87,13 +89,17 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> anyh
     }
     let broadcast = Broadcast::new(Arc::clone(&channels), closes.clone(), Arc::clone(&own_metrics));
     let deliver = Deliver::new(Arc::clone(&channels), closes, own_metrics);
+    let mut loss = None;
     Server::new(&settings.tls, &settings.roots)
         .observer(grpc_observer(&metrics))
         .add_service(AtomicBroadcastServer::new(broadcast))
         .add_service(DeliveryServer::new(deliver))
         .add_service(ConsensusServer::new(ConsensusService::new(Arc::clone(&channels))))
         .serve(listener, async {
-            shutdown.await;
+            tokio::select! {
+                () = shutdown => {}
+                said = lost.recv() => loss = said,
+            }
             // Streams without an end would hold the listener up to its deadline.
             closing.send_replace(true);
         })
@@ -108,7 +114,26 @@ pub async fn run(settings: Settings, shutdown: impl Future<Output = ()>) -> anyh
     }
     while tasks.join_next().await.is_some() {}
     tracing::info!("orderer stopped");
-    Ok(())
+    loss.map_or(Ok(()), |text: String| Err(anyhow::Error::msg(text)))
+}
+
+/// Makes the ledger of a channel usable after the majority of the logs is lost.
+///
+/// # Errors
+/// A channel that these settings do not name; a ledger that is damaged, or in use.
+pub async fn recover(settings: &Settings, channel: &str) -> anyhow::Result<Recovered> {
+    let named = settings.channels.iter().find(|it| it.bundle.config().channel.as_str() == channel);
+    let named = named
+        .with_context(|| format!("General.BootstrapFile names no genesis block of channel '{channel}'"))?;
+    let path = settings.ledger.join(channel);
+    if !path.is_dir() {
+        anyhow::bail!(
+            "{} (FileLedger.Location) holds no ledger of channel '{channel}'",
+            settings.ledger.display()
+        );
+    }
+    let (chain, _) = open(settings, named)?;
+    Ok(raft::recover(chain).await?)
 }
 
 type OwnShares = mpsc::Receiver<protocol::SignatureShare>;
@@ -143,8 +168,8 @@ fn open(settings: &Settings, channel: &ChannelSettings) -> anyhow::Result<(Arc<C
         store,
         genesis: channel.genesis.clone(),
         bundle: Arc::clone(&channel.bundle),
+        certificate: settings.signer.certificate_der().clone(),
         signer: settings.signer.clone(),
-        consenter: channel.consenter,
     };
     Ok(Chain::open(parts)?)
 }
@@ -159,23 +184,40 @@ fn bind_operations(address: &str) -> anyhow::Result<TcpListener> {
 /// Starts consensus of a channel, its loops, and the sharing of signatures.
 async fn begin(
     (chain, own_shares): (Arc<Chain>, OwnShares),
-    settings: &Settings,
+    (settings, begins): (&Settings, bool),
     tasks: &mut JoinSet<()>,
-    ends: &watch::Receiver<bool>,
+    (ends, losing): (&watch::Receiver<bool>, &mpsc::Sender<String>),
 ) -> anyhow::Result<Arc<Channel>> {
     let clocks = Arc::new(Clocks::new(system_clock_ms));
     let bundle = chain.bundle();
     let named = &bundle.config().orderer.consenters;
     let consenters: Arc<dyn ConsenterNetwork> =
-        Arc::new(TlsConsenters::new(named, chain.consenter(), (&settings.tls, &settings.roots)));
-    tasks.spawn(share(Arc::clone(&chain), Arc::clone(&consenters), own_shares, ends.clone()));
-    let parts = RaftParts {
+        Arc::new(TlsConsenters::new(named, &settings.tls, &settings.roots));
+    let sharing = Sharing {
         chain: Arc::clone(&chain),
         consenters: Arc::clone(&consenters),
         clocks: Arc::clone(&clocks),
     };
-    let backend: Arc<dyn OrderingBackend> = match RaftConsensus::start(parts).await {
-        Ok(consensus) => Arc::new(consensus),
+    tasks.spawn(share(sharing, own_shares, ends.clone()));
+    let nothing = Target { number: BlockNumber(0), trusting: Trusting::Majority };
+    let (targets, wanted) = watch::channel(nothing);
+    tasks.spawn(catch_up(Arc::clone(&chain), Arc::clone(&consenters), wanted, ends.clone()));
+    let started = RaftConsensus::start(RaftParts {
+        chain: Arc::clone(&chain),
+        consenters: Arc::clone(&consenters),
+        clocks: Arc::clone(&clocks),
+        own: settings.tls.spki(),
+        first: first_consenters(settings, chain.channel()),
+        begins,
+        targets,
+    });
+    let backend: Arc<dyn OrderingBackend> = match started.await {
+        Ok(consensus) => {
+            let consensus = Arc::new(consensus);
+            let keeping = keep_logs(consensus.clone(), Arc::clone(&consenters), losing.clone(), ends.clone());
+            tasks.spawn(keeping);
+            consensus
+        }
         Err(fault) => match chain.stopped().borrow().as_ref() {
             // The log holds a configuration that an earlier run stopped at already.
             Some(stopped) if stopped.needed.is_some() => Arc::new(Halted::new(stopped.reason.clone())),
@@ -201,6 +243,29 @@ async fn begin(
     Ok(Arc::new(Channel { chain, backend, clocks, consenters, submissions, forwardings }))
 }
 
+fn first_consenters(settings: &Settings, channel: &ChannelId) -> Vec<ConsenterKey> {
+    let of_it = settings.channels.iter().filter(|it| it.bundle.config().channel == *channel);
+    of_it.flat_map(|it| &it.bundle.config().orderer.consenters).map(|it| it.tls_spki).collect()
+}
+
+/// Keeps the membership of a channel until `ends` turns true, or says what was lost.
+async fn keep_logs(
+    consensus: Arc<RaftConsensus>,
+    consenters: Arc<dyn ConsenterNetwork>,
+    losing: mpsc::Sender<String>,
+    mut ends: watch::Receiver<bool>,
+) {
+    tokio::select! {
+        _ = ends.wait_for(|ends| *ends) => {}
+        lost = raft::keep(Arc::clone(&consensus), consenters) => {
+            let text = consensus.restoring(&lost);
+            tracing::error!("{text}");
+            // A second channel that stops adds nothing.
+            let _ = losing.try_send(text);
+        }
+    }
+}
+
 fn watch_health(health: &Health, channels: &Channels) {
     for channel in channels.iter() {
         let name = format!("channel {}", channel.chain.channel());
@@ -212,16 +277,20 @@ fn watch_health(health: &Health, channels: &Channels) {
 /// How a channel fares: who leads, how high it stands, who is not heard of.
 fn component(channel: &Channel) -> Component {
     let leadership = channel.leadership().borrow().clone();
-    let own = channel.chain.consenter();
+    let standing = channel.backend.standing();
+    let is_new = standing.as_ref().is_some_and(|it| it.log != LogState::Begun);
     let role = match leadership.leader {
-        Some(leader) if leader == own => "leader",
+        None if is_new => "joining",
+        Some(_) if leadership.is_own => "leader",
         Some(_) => "follower",
         None => "candidate",
     };
     let facts = json!({
-        "consenter": own,
+        "consenter": channel.chain.consenter(),
         "role": role,
-        "leader": leadership.leader,
+        "voters": standing.as_ref().map(|it| it.voters.len()),
+        "votes": standing.map(|it| it.voters.iter().any(|(log, _)| *log == it.instance)),
+        "leader": leadership.leader.and_then(|key| channel.chain.bundle().consenter_of_tls_spki(&key)),
         "term": leadership.term,
         "height": channel.chain.applied().borrow().next().0,
         "deliverable_height": channel.chain.deliverable().borrow().next().0,

@@ -2,6 +2,7 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[allow(dead_code, reason = "shared with the other tests of real orderers")]
 mod network;
 #[path = "../../ordering/src/world.rs"]
 #[expect(dead_code, reason = "shared with crate ordering, whose tests use other parts of it")]
@@ -65,8 +66,11 @@ async fn a_repetition_is_answered_and_not_ordered_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_majority_the_answer_names_who_is_missing() {
     let mut network = Network::new(3);
-    network.start(1);
-    let answers = network.broadcast(1, envelopes(&network, 0..1)).await;
+    network.start_all();
+    network.order(1, envelopes(&network, 0..1)).await;
+    network.kill(0);
+    network.kill(2);
+    let answers = network.broadcast(1, envelopes(&network, 1..2)).await;
     let [(status, text)] = &answers[..] else { panic!("{answers:?}") };
     assert_eq!(*status, Status::ServiceUnavailable, "{text}");
     for part in
@@ -75,7 +79,7 @@ async fn without_a_majority_the_answer_names_who_is_missing() {
         assert!(text.contains(part), "{text}");
     }
     network.start(0);
-    network.order(1, envelopes(&network, 0..1)).await;
+    network.order(1, envelopes(&network, 1..2)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -192,6 +192,18 @@ impl SignatureCollector {
         self.shares.insert(share.consenter, share);
     }
 
+    /// A collection of the same block without any signature.
+    #[must_use]
+    pub fn emptied(&self) -> Self {
+        Self { shares: BTreeMap::new(), ..self.clone() }
+    }
+
+    /// How many consenters have signed.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.shares.len()
+    }
+
     /// The signatures by consenter's number, once they are a majority.
     #[must_use]
     pub fn signatures(&self) -> Option<Vec<BlockSignature>> {

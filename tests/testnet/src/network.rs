@@ -205,7 +205,7 @@ impl Network {
         let mut network =
             Self { folder, options, ports, peers: BTreeMap::new(), orderers: BTreeMap::new(), runtime };
         for hospital in Hospital::ALL.into_iter().take(network.options.orderers) {
-            network.launch_orderer(hospital)?;
+            network.launch_orderer(hospital, &["--bootstrap"])?;
         }
         for hospital in network.hospitals() {
             network.launch_peer(hospital)?;
@@ -424,7 +424,7 @@ impl Network {
     /// # Errors
     /// Where it does not answer in time.
     pub fn start_orderer(&mut self, hospital: Hospital) -> Result<()> {
-        self.launch_orderer(hospital)?;
+        self.launch_orderer(hospital, &[])?;
         self.await_orderer(hospital)
     }
 
@@ -551,7 +551,8 @@ impl Network {
         Ok(())
     }
 
-    fn launch_orderer(&mut self, hospital: Hospital) -> Result<()> {
+    /// Starts an orderer's process; channels begin by a flag that only the first start has.
+    fn launch_orderer(&mut self, hospital: Hospital, flags: &[&str]) -> Result<()> {
         let name = hospital.orderer_name();
         let organization = self.path("crypto/ordererOrganizations").join(hospital.orderer_domain());
         let material = organization.join("orderers").join(&name);
@@ -569,7 +570,7 @@ impl Network {
         let file = self.path(&format!("{name}.yaml"));
         std::fs::write(&file, settings)?;
         let mut command = binaries::command("orderer")?;
-        command.args(["start", "--config"]).arg(&file);
+        command.args(["start", "--config"]).arg(&file).args(flags);
         let process = NodeProcess::start(&mut command, &self.path(&format!("{name}.log")))?;
         self.orderers.insert(hospital, process);
         Ok(())

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use configtx::{ConfigBundle, NextConfig, config_of_block};
-use ordering::check_applied;
+use ordering::{ConsenterKeys, check_applied};
 use protocol::{Block, BlockHeader, BlockNumber};
 use store::{BlockStore, Store};
 
@@ -16,6 +17,26 @@ pub struct InForce {
     pub bundle: Arc<ConfigBundle>,
     /// The block.
     pub number: BlockNumber,
+    /// The signing keys of its consenters.
+    pub keys: Arc<ConsenterKeys>,
+    /// This node's number among them; `None` where it is none of them.
+    pub own: Option<u32>,
+}
+
+impl InForce {
+    /// A configuration as the consenter with that signing certificate (DER) sees it.
+    ///
+    /// # Errors
+    /// [`ChainFault::Consenter`] for a consenter's certificate that its organisation does not vouch for.
+    pub fn new(
+        bundle: Arc<ConfigBundle>,
+        number: BlockNumber,
+        certificate: &[u8],
+    ) -> Result<Self, ChainFault> {
+        let keys = ConsenterKeys::new(&bundle.config().orderer.consenters, bundle.msps())?;
+        let own = keys.number_of(certificate);
+        Ok(Self { bundle, number, keys: Arc::new(keys), own })
+    }
 }
 
 /// A block that consensus handed back.
@@ -46,22 +67,20 @@ pub fn judge(bytes: &[u8], last: &BlockHeader, in_force: &InForce) -> Result<Jud
     }
 }
 
-/// The configuration in block `number`, or that of the genesis block.
+/// The configuration in block `number`, as the consenter with that signing certificate sees it.
 ///
 /// # Errors
 /// A fault of the store; a configuration that this release cannot use.
 pub fn config_in_force(
     blocks: &BlockStore<Store>,
-    genesis: Arc<ConfigBundle>,
+    genesis: &ConfigBundle,
     number: BlockNumber,
+    certificate: &Bytes,
 ) -> Result<InForce, ChainFault> {
-    if number == BlockNumber(0) {
-        return Ok(InForce { bundle: genesis, number });
-    }
     let block = blocks.block_checked(number)?.ok_or(ChainFault::NoTip { number })?;
     let unusable = |reason: String| ChainFault::Configuration { number, reason };
     let config = config_of_block(&block).map_err(|error| unusable(error.to_string()))?;
     let bundle =
         ConfigBundle::known_to(config, genesis.known()).map_err(|error| unusable(error.to_string()))?;
-    Ok(InForce { bundle: Arc::new(bundle), number })
+    InForce::new(Arc::new(bundle), number, certificate)
 }

@@ -9,18 +9,20 @@
 //! Everything here is synchronous; whoever calls from an async task uses a thread that may block. Consensus, sockets and
 //! clocks are unknown here.
 
+mod collecting;
 mod families;
 mod fault;
 mod judging;
 mod reading;
 mod shares;
+mod taking;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use configtx::{ConfigBundle, NextConfig};
 use msp::Signer;
-use ordering::{ConsenterKeys, SignatureCollector, inspect};
+use ordering::{SignatureCollector, inspect};
 use protocol::{Block, BlockHeader, BlockNumber, BlockSignature, ChannelId, SignatureShare, TxNumber};
 use serde::{Deserialize, Serialize};
 use store::{Batch, BlockStore, Durability, IndexedTransaction, KeyRange, Order, Read, StagedBlock, Store};
@@ -29,10 +31,11 @@ use tokio::sync::{mpsc, watch};
 pub use families::chain_families;
 pub use fault::{ChainFault, Stopped};
 pub use judging::InForce;
+pub use taking::{TakeRefusal, Trusting};
 
-use families::{SIGNATURES, signature_key, signatures_of};
+use families::{SIGNATURES, signature_key};
 use judging::{Judged, config_in_force, judge};
-use shares::Shares;
+use shares::{Collecting, Shares};
 
 /// Own signatures that wait to be sent; what does not fit is asked for by those who miss it.
 const OWN_SHARES_MAX: usize = 1024;
@@ -60,8 +63,8 @@ pub struct ChainParts {
     pub bundle: Arc<ConfigBundle>,
     /// The consenter's signing identity.
     pub signer: Arc<dyn Signer>,
-    /// The consenter's number.
-    pub consenter: u32,
+    /// Its certificate (DER), by which configurations name it.
+    pub certificate: Bytes,
 }
 
 /// The chain of one channel.
@@ -70,11 +73,14 @@ pub struct Chain {
     store: Store,
     blocks: BlockStore<Store>,
     in_force: watch::Sender<InForce>,
-    /// Of all configurations: the consenters stay the same.
-    keys: ConsenterKeys,
+    /// An earlier configuration that was looked up last.
+    earlier: Mutex<Option<InForce>>,
     signer: Arc<dyn Signer>,
-    consenter: u32,
+    certificate: Bytes,
+    genesis: Arc<ConfigBundle>,
     last: Mutex<BlockHeader>,
+    /// Held by whoever adds blocks: consensus, or what takes them from other consenters.
+    adding: Mutex<()>,
     shares: Mutex<Shares>,
     applied: watch::Sender<BlockNumber>,
     deliverable: watch::Sender<BlockNumber>,
@@ -91,12 +97,10 @@ impl Chain {
     /// [`ChainFault::OtherGenesis`] for a store that began with another block; faults of the store; a consenter's
     /// certificate that its organisation does not vouch for.
     pub fn open(parts: ChainParts) -> Result<(Arc<Self>, mpsc::Receiver<SignatureShare>), ChainFault> {
-        let ChainParts { store, genesis, bundle, signer, consenter } = parts;
+        let ChainParts { store, genesis, bundle, signer, certificate } = parts;
         let blocks = BlockStore::new(store.clone());
         let last = open_blocks(&blocks, &genesis)?;
-        let in_force = config_in_force(&blocks, bundle, last.last_config)?;
-        let config = in_force.bundle.config();
-        let keys = ConsenterKeys::new(&config.orderer.consenters, in_force.bundle.msps())?;
+        let in_force = config_in_force(&blocks, &bundle, last.last_config, &certificate)?;
         let deliverable = families::deliverable(&store)?;
         let (own_shares, outgoing) = mpsc::channel(OWN_SHARES_MAX);
         let chain = Self {
@@ -104,13 +108,15 @@ impl Chain {
             deliverable: watch::Sender::new(deliverable),
             shares: Mutex::new(Shares::new(deliverable)),
             last: Mutex::new(last),
-            channel: config.channel.clone(),
+            adding: Mutex::new(()),
+            channel: in_force.bundle.config().channel.clone(),
             in_force: watch::Sender::new(in_force),
+            earlier: Mutex::new(None),
             store,
             blocks,
-            keys,
             signer,
-            consenter,
+            certificate,
+            genesis: bundle,
             own_shares,
             stopped: watch::Sender::new(None),
         };
@@ -138,9 +144,9 @@ impl Chain {
         self.in_force.subscribe()
     }
 
-    /// This consenter's number.
-    pub fn consenter(&self) -> u32 {
-        self.consenter
+    /// This consenter's number in the configuration in force; `None` where it is no consenter of it.
+    pub fn consenter(&self) -> Option<u32> {
+        self.in_force.borrow().own
     }
 
     /// The header of the last block applied.
@@ -168,8 +174,8 @@ impl Chain {
         &self.store
     }
 
-    /// Applies entries in order, `None` for one without a block. `record` adds to the batch that makes them durable. For
-    /// the only writer of the chain.
+    /// Applies entries in order, `None` for one without a block. `record` adds to the batch that makes them durable. A block
+    /// that is here already is left as it is: it came from another consenter before the log did.
     ///
     /// # Errors
     /// A fault of the store or of the signing key, or a configuration that needs a newer release: nothing is applied then.
@@ -197,6 +203,7 @@ impl Chain {
         entries: &[Option<Bytes>],
         record: impl FnOnce(&mut Batch),
     ) -> Result<Vec<Applied>, ChainFault> {
+        let _adding = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
         let mut batch = Batch::new();
         let (mut last, mut in_force) = (self.last_header(), self.in_force.borrow().clone());
         let (mut results, mut signed) = (Vec::with_capacity(entries.len()), Vec::new());
@@ -205,14 +212,17 @@ impl Chain {
                 None => Applied::Nothing,
                 Some(bytes) => match judge(bytes, &last, &in_force)? {
                     Judged::Next(block, next) => {
-                        signed.push(self.stage(&mut batch, (&block, bytes), &in_force, next.as_deref())?);
+                        let (collecting, share) =
+                            self.stage(&mut batch, (&block, bytes), &in_force, next.as_deref())?;
                         last = block.header;
+                        signed.push((last.number, collecting, share));
                         if let Some(next) = next {
-                            in_force = InForce { bundle: Arc::new(next.into_bundle()), number: last.number };
+                            let bundle = Arc::new(next.into_bundle());
+                            in_force = InForce::new(bundle, last.number, &self.certificate)?;
                         }
                         Applied::Block(last.number)
                     }
-                    Judged::Refused(reason) => Applied::Dropped(reason),
+                    Judged::Refused(reason) => self.known(bytes)?.unwrap_or(Applied::Dropped(reason)),
                 },
             };
             results.push(result);
@@ -226,6 +236,13 @@ impl Chain {
             self.publish(last, signed)?;
         }
         Ok(results)
+    }
+
+    /// The place of a block that the chain holds already.
+    fn known(&self, bytes: &[u8]) -> Result<Option<Applied>, ChainFault> {
+        let Ok(block) = Block::from_bytes(bytes) else { return Ok(None) };
+        let found = self.blocks.block_hash(block.header.number)?;
+        Ok((found == Some(block.header.hash())).then_some(Applied::Block(block.header.number)))
     }
 
     /// Puts a configuration in force, if it is a new one.
@@ -245,7 +262,7 @@ impl Chain {
         (block, bytes): (&Block, &Bytes),
         in_force: &InForce,
         next: Option<&NextConfig>,
-    ) -> Result<(SignatureCollector, SignatureShare), ChainFault> {
+    ) -> Result<(Collecting, Option<SignatureShare>), ChainFault> {
         let header = &block.header;
         let number = header.number;
         let indexed = |(place, envelope): (usize, &Bytes)| {
@@ -259,117 +276,38 @@ impl Chain {
         let transactions: Vec<_> = block.envelopes.iter().enumerate().filter_map(indexed).collect();
         let before = header.number.previous().map(|number| store::Tip { number, hash: header.previous_hash });
         self.blocks.stage(batch, before, StagedBlock { block, bytes, transactions: &transactions })?;
-        let mut collector = SignatureCollector::new(header, self.keys.len());
-        let signature = Bytes::from(self.signer.sign(collector.header_bytes())?);
-        batch.put(SIGNATURES, signature_key(number, self.consenter), signature.clone());
-        let signature = BlockSignature { consenter: self.consenter, signature };
-        collector.restore(signature.clone());
-        let share = SignatureShare { number, block_hash: collector.block_hash(), signature };
-        Ok((collector, share))
+        let mut collector = SignatureCollector::new(header, in_force.keys.len());
+        let mut share = None;
+        if let Some(consenter) = in_force.own {
+            let signature = Bytes::from(self.signer.sign(collector.header_bytes())?);
+            batch.put(SIGNATURES, signature_key(number, consenter), signature.clone());
+            let signature = BlockSignature { consenter, signature };
+            collector.restore(signature.clone());
+            share = Some(SignatureShare { number, block_hash: collector.block_hash(), signature });
+        }
+        Ok((Collecting { collector, in_force: in_force.clone() }, share))
     }
 
     /// Makes what is durable visible.
     fn publish(
         &self,
         last: BlockHeader,
-        signed: Vec<(SignatureCollector, SignatureShare)>,
+        signed: Vec<(BlockNumber, Collecting, Option<SignatureShare>)>,
     ) -> Result<(), ChainFault> {
         let number = last.number;
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = last;
         let mut shares = self.lock_shares();
-        for (collector, share) in signed {
-            // A full queue drops the share; whoever misses it asks.
-            let _ = self.own_shares.try_send(share.clone());
-            let early = shares.applied(share.number, collector);
-            for share in early {
-                self.count(&mut shares, share)?;
+        for (number, collecting, share) in signed {
+            if let Some(share) = share {
+                // A full queue drops the share; whoever misses it asks.
+                let _ = self.own_shares.try_send(share);
+            }
+            for (from, share) in shares.applied(number, collecting) {
+                self.count(&mut shares, from, share)?;
             }
         }
         self.applied.send_replace(number);
         self.advance(&mut shares)
-    }
-
-    /// Counts signatures that consenter `from` sent as its own; those for other blocks or that do not hold are passed
-    /// over. Returns how many counted.
-    ///
-    /// # Errors
-    /// A fault of the store.
-    pub fn add_shares(&self, from: u32, offered: Vec<SignatureShare>) -> Result<usize, ChainFault> {
-        // The lock comes first: a block that is applied meanwhile takes its early signatures under it.
-        let mut shares = self.lock_shares();
-        let applied = *self.applied.borrow();
-        let mut counted = 0;
-        for share in offered {
-            if share.signature.consenter != from || share.number <= shares.deliverable() {
-                continue;
-            }
-            if share.number > applied {
-                shares.keep_early(applied, share);
-            } else if self.count(&mut shares, share)? {
-                counted += 1;
-            }
-        }
-        self.advance(&mut shares)?;
-        Ok(counted)
-    }
-
-    fn count(&self, shares: &mut Shares, share: SignatureShare) -> Result<bool, ChainFault> {
-        let SignatureShare { number, block_hash, signature } = share;
-        let Some(collector) = self.collector(shares, number)? else { return Ok(false) };
-        if collector.has(signature.consenter) {
-            return Ok(false);
-        }
-        if let Err(refusal) = collector.add(block_hash, signature.clone(), &self.keys) {
-            let consenter = signature.consenter;
-            tracing::warn!(channel = %self.channel(), block_number = %number, consenter, %refusal, "signature refused");
-            return Ok(false);
-        }
-        let mut batch = Batch::new();
-        batch.put(SIGNATURES, signature_key(number, signature.consenter), signature.signature);
-        // Another node holds it durably and is asked again after a crash.
-        self.store.write(&batch, Durability::Unsynced)?;
-        Ok(true)
-    }
-
-    /// The collector of an applied block within the window, with all signatures that are stored.
-    fn collector<'a>(
-        &self,
-        shares: &'a mut Shares,
-        number: BlockNumber,
-    ) -> Result<Option<&'a mut SignatureCollector>, ChainFault> {
-        if !shares.is_in_window(number) {
-            return Ok(None);
-        }
-        if !shares.has(number) {
-            let Some(block) = self.blocks.block_checked(number)? else { return Ok(None) };
-            let mut collector = SignatureCollector::new(&block.header, self.keys.len());
-            for signature in signatures_of(&self.store, number)? {
-                collector.restore(signature);
-            }
-            shares.insert(number, collector);
-        }
-        Ok(shares.collector(number))
-    }
-
-    /// Moves the deliverable height over all blocks that a majority has signed.
-    fn advance(&self, shares: &mut Shares) -> Result<(), ChainFault> {
-        let applied = *self.applied.borrow();
-        let before = shares.deliverable();
-        while shares.deliverable() < applied {
-            let next = shares.deliverable().next();
-            let is_signed =
-                self.collector(shares, next)?.is_some_and(|collector| collector.signatures().is_some());
-            if !is_signed {
-                break;
-            }
-            shares.delivered(next);
-        }
-        let deliverable = shares.deliverable();
-        if deliverable > before {
-            families::keep_deliverable(&self.store, deliverable)?;
-            self.deliverable.send_replace(deliverable);
-        }
-        Ok(())
     }
 
     fn lock_shares(&self) -> MutexGuard<'_, Shares> {

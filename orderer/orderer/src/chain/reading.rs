@@ -3,7 +3,7 @@
 //! A block leaves only up to the deliverable height; nothing here changes the chain.
 
 use bytes::Bytes;
-use protocol::{BlockNumber, BlockSignature, SignatureShare, TxId, codec};
+use protocol::{BlockHash, BlockNumber, BlockSignature, SignatureShare, TxId, codec};
 use store::Read;
 
 use super::families::{SIGNATURES, signature_key, signatures_of};
@@ -16,6 +16,35 @@ impl Chain {
     /// A fault of the store.
     pub fn block_of(&self, tx_id: &TxId) -> Result<Option<BlockNumber>, ChainFault> {
         Ok(self.blocks.transaction(tx_id)?.map(|(number, _, _)| number))
+    }
+
+    /// The hash of a block; `None` above the last.
+    ///
+    /// # Errors
+    /// A fault of the store.
+    pub fn block_hash(&self, number: BlockNumber) -> Result<Option<BlockHash>, ChainFault> {
+        Ok(self.blocks.block_hash(number)?)
+    }
+
+    /// Blocks from one on for another consenter, with the signatures that are here: at most `count`, and about as many
+    /// bytes, but one at least where there is one.
+    ///
+    /// # Errors
+    /// A fault of the store.
+    pub fn blocks_from(
+        &self,
+        from: BlockNumber,
+        count: usize,
+        bytes: usize,
+    ) -> Result<Vec<Bytes>, ChainFault> {
+        let blocks = self.blocks.blocks(from.max(BlockNumber(1)), count, bytes)?;
+        let mut number = from.max(BlockNumber(1));
+        let mut signed = Vec::with_capacity(blocks.len());
+        for block in blocks {
+            signed.push(with_signatures(&block, &signatures_of(&self.store, number)?));
+            number = number.next();
+        }
+        Ok(signed)
     }
 
     /// A block with the signatures of a majority; `None` while it may not be delivered.
@@ -43,15 +72,21 @@ impl Chain {
         let mut shares = Vec::new();
         let mut number = from.max(BlockNumber(1));
         while number <= applied && shares.len() < limit {
-            let signature = self.store.get(SIGNATURES, &signature_key(number, self.consenter))?;
-            let hash = self.blocks.block_hash(number)?;
-            if let (Some(signature), Some(block_hash)) = (signature, hash) {
-                let signature = BlockSignature { consenter: self.consenter, signature };
-                shares.push(SignatureShare { number, block_hash, signature });
-            }
+            shares.extend(self.own_share(number)?);
             number = number.next();
         }
         Ok(shares)
+    }
+
+    /// The own signature of a block, if this node is one of those who sign it.
+    fn own_share(&self, number: BlockNumber) -> Result<Option<SignatureShare>, ChainFault> {
+        let Some(block) = self.blocks.block_checked(number)? else { return Ok(None) };
+        let Some(consenter) = self.in_force_before(&block.header)?.own else { return Ok(None) };
+        let signature = self.store.get(SIGNATURES, &signature_key(number, consenter))?;
+        Ok(signature.map(|signature| {
+            let signature = BlockSignature { consenter, signature };
+            SignatureShare { number, block_hash: block.header.hash(), signature }
+        }))
     }
 
     /// The first block that still lacks signatures, if one does.

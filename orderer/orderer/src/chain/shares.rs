@@ -1,24 +1,37 @@
 //! The signatures that are being collected: bounded, whatever the other consenters send.
 //!
 //! Collectors exist for a window of blocks above the deliverable height; the rest waits on disk. A signature may come
-//! before its block is applied here, since the others need not be slower: such ones are kept, a few blocks ahead.
+//! before its block is applied here, since the others need not be slower: such ones are kept, a few blocks ahead. Whoever
+//! brings one is known by its TLS key: numbers belong to a configuration, which may be another at that block.
 
 use std::collections::BTreeMap;
 
 use ordering::SignatureCollector;
 use protocol::{BlockNumber, SignatureShare};
 
+use super::judging::InForce;
+use crate::consenters::ConsenterKey;
+
 /// Blocks above the deliverable one whose signatures are collected at a time: some seconds of a busy channel.
 const WINDOW_BLOCKS: u64 = 256;
 /// Blocks above the applied one whose signatures are kept: a consenter is rarely further behind; if it is, it asks.
 const EARLY_BLOCKS: u64 = 64;
 
+/// The signatures of one applied block, and the configuration in force before it, whose consenters sign it.
+#[derive(Debug)]
+pub struct Collecting {
+    /// The signatures.
+    pub collector: SignatureCollector,
+    /// Whose they are.
+    pub in_force: InForce,
+}
+
 /// What is being collected.
 #[derive(Debug)]
 pub struct Shares {
     deliverable: BlockNumber,
-    collectors: BTreeMap<BlockNumber, SignatureCollector>,
-    early: BTreeMap<BlockNumber, BTreeMap<u32, SignatureShare>>,
+    collectors: BTreeMap<BlockNumber, Collecting>,
+    early: BTreeMap<BlockNumber, BTreeMap<ConsenterKey, SignatureShare>>,
 }
 
 impl Shares {
@@ -38,19 +51,23 @@ impl Shares {
     }
 
     /// A block was applied with the own signature; returns what others signed before.
-    pub fn applied(&mut self, number: BlockNumber, collector: SignatureCollector) -> Vec<SignatureShare> {
+    pub fn applied(
+        &mut self,
+        number: BlockNumber,
+        collecting: Collecting,
+    ) -> BTreeMap<ConsenterKey, SignatureShare> {
         if self.is_in_window(number) {
-            self.collectors.insert(number, collector);
+            self.collectors.insert(number, collecting);
         }
         let early = self.early.remove(&number).unwrap_or_default();
         self.early = self.early.split_off(&number);
-        early.into_values().collect()
+        early
     }
 
     /// Keeps a signature of a block that is not applied yet, if it is near; one a consenter and block.
-    pub fn keep_early(&mut self, applied: BlockNumber, share: SignatureShare) {
+    pub fn keep_early(&mut self, applied: BlockNumber, from: ConsenterKey, share: SignatureShare) {
         if share.number > applied && share.number.0 - applied.0 <= EARLY_BLOCKS {
-            self.early.entry(share.number).or_default().insert(share.signature.consenter, share);
+            self.early.entry(share.number).or_default().insert(from, share);
         }
     }
 
@@ -60,12 +77,12 @@ impl Shares {
     }
 
     /// Adds a collector.
-    pub fn insert(&mut self, number: BlockNumber, collector: SignatureCollector) {
-        self.collectors.insert(number, collector);
+    pub fn insert(&mut self, number: BlockNumber, collecting: Collecting) {
+        self.collectors.insert(number, collecting);
     }
 
     /// The collector of that block.
-    pub fn collector(&mut self, number: BlockNumber) -> Option<&mut SignatureCollector> {
+    pub fn collector(&mut self, number: BlockNumber) -> Option<&mut Collecting> {
         self.collectors.get_mut(&number)
     }
 
@@ -79,12 +96,12 @@ impl Shares {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use protocol::{BlockHash, BlockSignature};
+    use protocol::{BlockHash, BlockSignature, Digest};
 
     use super::*;
 
-    fn share(number: u64, consenter: u32) -> SignatureShare {
-        let signature = BlockSignature { consenter, signature: Bytes::new() };
+    fn share(number: u64) -> SignatureShare {
+        let signature = BlockSignature { consenter: 0, signature: Bytes::new() };
         SignatureShare { number: BlockNumber(number), block_hash: BlockHash::ZERO, signature }
     }
 
@@ -92,7 +109,7 @@ mod tests {
     fn early_signatures_are_few_and_near() {
         let mut shares = Shares::new(BlockNumber(0));
         for (number, consenter) in [(10, 0), (11, 0), (11, 0), (74, 1), (75, 1), (u64::MAX, 2)] {
-            shares.keep_early(BlockNumber(10), share(number, consenter));
+            shares.keep_early(BlockNumber(10), Digest([consenter; 32]), share(number));
         }
         let kept: Vec<_> = shares.early.iter().map(|(number, by)| (number.0, by.len())).collect();
         assert_eq!(kept, [(11, 1), (74, 1)]);

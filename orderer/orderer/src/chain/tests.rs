@@ -43,12 +43,13 @@ fn parts(world: &World, store: Store) -> ChainParts {
         orderer.cert_pem.as_bytes(),
         orderer.key_pem.as_bytes(),
     );
+    let signer = signer.expect("an identity");
     ChainParts {
         store,
         genesis: configtx::genesis_block(&world.config, NOW_MS),
         bundle: Arc::new(world.bundle()),
-        signer: Arc::new(signer.expect("an identity")),
-        consenter: 0,
+        certificate: signer.certificate_der().to_vec().into(),
+        signer: Arc::new(signer),
     }
 }
 
@@ -81,6 +82,10 @@ fn share(world: &World, consenter: u32, header: &BlockHeader) -> SignatureShare 
     SignatureShare { number: header.number, block_hash: header.hash(), signature }
 }
 
+fn key(world: &World, consenter: u32) -> Digest {
+    world.orgs[consenter as usize].orderer.tls_spki
+}
+
 fn deliverable(chain: &Chain) -> u64 {
     chain.deliverable().borrow().0
 }
@@ -108,7 +113,7 @@ fn a_block_leaves_only_with_the_signatures_of_a_majority() {
     ];
     for (name, from, share, counted) in rows {
         assert_eq!(deliverable(&chain), 0, "{name}");
-        assert_eq!(chain.add_shares(from, vec![share]).expect("stored"), counted, "{name}");
+        assert_eq!(chain.add_shares(key(&world, from), vec![share]).expect("stored"), counted, "{name}");
     }
     assert_eq!(deliverable(&chain), 1);
     let delivered = chain.delivered_block(BlockNumber(1)).expect("read").expect("signed");
@@ -125,7 +130,7 @@ fn signatures_may_come_before_their_block() {
     let folder = TempDir::new().expect("a folder");
     let Place { chain, world, .. } = place(open(&folder));
     let block = next_block(&chain, vec![world.envelope(0, 1)]);
-    assert_eq!(chain.add_shares(2, vec![share(&world, 2, &block.header)]).expect("kept"), 0);
+    assert_eq!(chain.add_shares(key(&world, 2), vec![share(&world, 2, &block.header)]).expect("kept"), 0);
     apply(&chain, &block);
     assert_eq!(deliverable(&chain), 1);
 }
@@ -138,9 +143,9 @@ fn blocks_leave_in_order() {
     apply(&chain, &first);
     let second = next_block(&chain, vec![world.envelope(0, 2)]);
     apply(&chain, &second);
-    chain.add_shares(1, vec![share(&world, 1, &second.header)]).expect("stored");
+    chain.add_shares(key(&world, 1), vec![share(&world, 1, &second.header)]).expect("stored");
     assert_eq!(deliverable(&chain), 0, "the first is not signed yet");
-    chain.add_shares(1, vec![share(&world, 1, &first.header)]).expect("stored");
+    chain.add_shares(key(&world, 1), vec![share(&world, 1, &first.header)]).expect("stored");
     assert_eq!(deliverable(&chain), 2);
 }
 
@@ -210,7 +215,7 @@ fn a_restart_finds_blocks_signatures_and_height() {
         headers.push(block.header);
     }
     chain
-        .add_shares(2, headers[..2].iter().map(|header| share(&world, 2, header)).collect())
+        .add_shares(key(&world, 2), headers[..2].iter().map(|header| share(&world, 2, header)).collect())
         .expect("stored");
     assert_eq!(deliverable(&chain), 2);
     drop(chain);
@@ -222,7 +227,7 @@ fn a_restart_finds_blocks_signatures_and_height() {
     assert_eq!(own.iter().map(|share| share.number.0).collect::<Vec<_>>(), [2, 3]);
     assert_eq!(own[1].block_hash, headers[2].hash());
     assert_eq!(chain.own_shares(BlockNumber(0), 1).expect("read").len(), 1, "at most the limit");
-    chain.add_shares(1, vec![share(&world, 1, &headers[2])]).expect("stored");
+    chain.add_shares(key(&world, 1), vec![share(&world, 1, &headers[2])]).expect("stored");
     assert_eq!(deliverable(&chain), 3);
 }
 

@@ -3,6 +3,8 @@
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
+use protocol::Digest;
+
 use super::*;
 use crate::consenters::CallError;
 
@@ -10,14 +12,21 @@ fn msp_id(number: usize) -> MspId {
     MspId::new(format!("Org{number}MSP")).expect("valid")
 }
 
-fn forwarding(leader: u32, org: usize, bytes: usize) -> (Forwarding, oneshot::Receiver<Answer>) {
+fn key(consenter: u8) -> ConsenterKey {
+    Digest([consenter; 32])
+}
+
+fn forwarding(leader: u8, org: usize, bytes: usize) -> (Forwarding, oneshot::Receiver<Answer>) {
     let (reply, answer) = oneshot::channel();
-    (Forwarding { leader, msp_id: msp_id(org), envelope: Bytes::from(vec![0; bytes]), reply }, answer)
+    (
+        Forwarding { leader: key(leader), msp_id: msp_id(org), envelope: Bytes::from(vec![0; bytes]), reply },
+        answer,
+    )
 }
 
 #[test]
 fn a_call_holds_what_goes_to_one_leader_and_fits() {
-    let rows: &[(&str, &[(u32, usize)], &[usize])] = &[
+    let rows: &[(&str, &[(u8, usize)], &[usize])] = &[
         // leader and bytes of those that wait; the envelopes of the calls
         ("nothing", &[], &[]),
         ("the same leader", &[(1, 10), (1, 10), (1, 10)], &[3]),
@@ -49,7 +58,7 @@ fn what_finds_no_place_is_told_to_come_again_and_what_waits_for_another_leader_g
     let mut last = forwarding(2, 1, 10);
     queue.push(last.0);
     assert_eq!(last.1.try_recv().expect("answered").0, Status::TooManyRequests);
-    queue.keep(Some(2));
+    queue.keep(Some(key(2)));
     assert_eq!(first.1.try_recv().expect("answered").0, Status::ServiceUnavailable);
     assert_eq!((queue.waiting.len(), queue.bytes), (WAITING_MAX - 1, 10 * (WAITING_MAX - 1)));
     queue.keep(None);
@@ -62,7 +71,7 @@ struct Others;
 impl ConsenterNetwork for Others {
     fn call(
         &self,
-        consenter: u32,
+        consenter: ConsenterKey,
         request: ConsensusRequest,
         _: Duration,
     ) -> BoxFuture<'_, Result<ConsensusReply, CallError>> {
@@ -70,7 +79,7 @@ impl ConsenterNetwork for Others {
             let ConsensusRequest::Forward { envelopes, .. } = request else {
                 return Err(CallError::Refused("only envelopes are forwarded".to_owned()));
             };
-            if consenter == 1 {
+            if consenter == key(1) {
                 std::future::pending::<()>().await;
             }
             Ok(ConsensusReply::Forwarded(vec![(Status::Success.into(), String::new()); envelopes.len()]))
@@ -78,19 +87,30 @@ impl ConsenterNetwork for Others {
         .boxed()
     }
 
-    fn others(&self) -> Vec<u32> {
-        vec![1, 2]
+    fn probe<'a>(
+        &'a self,
+        _: &'a protocol::Consenter,
+        _: ConsensusRequest,
+        _: Duration,
+    ) -> BoxFuture<'a, Result<ConsensusReply, CallError>> {
+        async { Err(CallError::Refused("nobody comes".to_owned())) }.boxed()
     }
 
-    fn heard(&self, _: u32) {}
+    fn renew(&self, _: &[protocol::Consenter]) {}
+
+    fn others(&self) -> Vec<ConsenterKey> {
+        vec![key(1), key(2)]
+    }
+
+    fn heard(&self, _: ConsenterKey) {}
 
     fn missing(&self) -> Vec<String> {
         Vec::new()
     }
 }
 
-fn led_by(leader: u32) -> Leadership {
-    Leadership { leader: Some(leader), ..Leadership::default() }
+fn led_by(leader: u8) -> Leadership {
+    Leadership { leader: Some(key(leader)), ..Leadership::default() }
 }
 
 #[tokio::test]

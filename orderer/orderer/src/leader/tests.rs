@@ -54,6 +54,10 @@ impl OrderingBackend for FakeBackend {
         std::future::ready(outcome.boxed()).boxed()
     }
 
+    fn standing(&self) -> Option<protocol::Standing> {
+        None
+    }
+
     fn receive(&self, _: u64, _: RaftMessage) -> BoxFuture<'_, Result<Bytes, String>> {
         async { Err("nobody calls".to_owned()) }.boxed()
     }
@@ -73,7 +77,7 @@ struct Stage {
 }
 
 fn leading(is_ready: bool) -> Leadership {
-    Leadership { leader: Some(0), is_ready, term: 1 }
+    Leadership { leader: Some(protocol::Digest::ZERO), is_own: true, is_ready, term: 1 }
 }
 
 /// Time goes on with every look.

@@ -1,20 +1,20 @@
 //! Starts openraft over the chain, and answers for it behind [`OrderingBackend`].
 //!
-//! The membership is written once, by the consenter with the lowest number, into a log that is still empty. A block that
-//! is stamped too far ahead of the own clock is refused here, before openraft sees it: no majority, no such block.
+//! Whose logs count is kept by [`keep`](super::keep). A block that is stamped too far ahead of the own clock is refused
+//! here, before openraft sees it: no majority, no such block. So is a snapshot whose blocks are not here yet: they are
+//! fetched first.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use openraft::error::{ClientWriteError, InitializeError, RaftError};
-use openraft::{Config, EmptyNode, Raft, RaftMetrics, ServerState, SnapshotPolicy};
+use openraft::error::ClientWriteError;
+use openraft::{Config, Raft, RaftMetrics, ServerState, SnapshotPolicy, Vote};
 use ordering::CLOCK_AHEAD_MS_MAX;
 use protocol::limits::BLOCK_BYTES_MAX;
-use protocol::{BlockHeader, RaftMessage, codec};
+use protocol::{BlockHeader, BlockNumber, LogState, RaftMessage, Standing, codec};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use tokio::sync::watch;
@@ -23,12 +23,13 @@ use super::log_store::{Flusher, LogStore};
 use super::messages::{self, AppendAnswer, AppendMessage, SnapshotMessage, VoteAnswer, VoteMessage};
 use super::network::Network;
 use super::record::{EntryContent, VoteRecord};
-use super::state_machine::StateMachine;
-use super::{NodeId, ProposedBlock, RaftTypes, consenter_of, node_id};
+use super::state_machine::{StateMachine, decode_snapshot};
+use super::{Node, NodeId, Owners, ProposedBlock, RaftTypes};
 use crate::backend::{Leadership, OrderingBackend, Outcome, ProposeError};
-use crate::chain::{Chain, ChainFault};
+use crate::catching_up::Target;
+use crate::chain::{Chain, ChainFault, Trusting};
 use crate::clocks::Clocks;
-use crate::consenters::ConsenterNetwork;
+use crate::consenters::{ConsenterKey, ConsenterNetwork};
 
 /// Between two heartbeats: several round trips between hospitals and a loaded disk's fsync (8 ms) fit into it.
 const HEARTBEAT_MS: u64 = 150;
@@ -40,8 +41,12 @@ const ELECTION_MS_MAX: u64 = 900;
 const SNAPSHOT_MS_MAX: u64 = 5_000;
 /// Entries a message to a follower; their bytes are bounded by the log store.
 const ENTRIES_MAX: u64 = 64;
-/// Never reached: no follower is so far behind that it would need a snapshot, since no log is purged.
+/// Never reached: a follower gets a snapshot only where the log does not reach back to it.
 const LAG_MAX: u64 = 1 << 48;
+/// Entries between two snapshots: each costs one small synced write.
+const SNAPSHOT_ENTRIES: u64 = 500;
+/// Entries that the log keeps behind a snapshot, for followers that are a little late; others take blocks.
+const KEPT_ENTRIES: u64 = 500;
 
 /// How long the log's thread may take to end, and how often it is looked at.
 const LOG_END_DEADLINE: Duration = Duration::from_secs(3);
@@ -55,6 +60,14 @@ pub struct RaftParts {
     pub consenters: Arc<dyn ConsenterNetwork>,
     /// The consenters' clocks.
     pub clocks: Arc<Clocks>,
+    /// This consenter.
+    pub own: ConsenterKey,
+    /// The consenters of the channel's first configuration, by number.
+    pub first: Vec<ConsenterKey>,
+    /// Whether whoever runs this node said that the channel begins.
+    pub begins: bool,
+    /// Where it is said up to which block others' blocks are wanted.
+    pub targets: watch::Sender<Target>,
 }
 
 /// Why consensus did not start.
@@ -66,6 +79,9 @@ pub enum RaftFault {
     /// The system starts no thread.
     #[error("no thread for the log")]
     Thread(#[source] std::io::Error),
+    /// The log cannot be read, or has no id.
+    #[error("the log cannot be used: {0}")]
+    Log(String),
     /// The library refused.
     #[error("consensus did not start: {0}")]
     Library(String),
@@ -73,9 +89,14 @@ pub enum RaftFault {
 
 /// Consensus by openraft.
 pub struct RaftConsensus {
-    raft: Raft<RaftTypes>,
+    pub(super) raft: Raft<RaftTypes>,
+    pub(super) chain: Arc<Chain>,
+    pub(super) own: ConsenterKey,
+    pub(super) owners: Owners,
+    pub(super) id: NodeId,
+    pub(super) targets: watch::Sender<Target>,
+    begins: bool,
     clocks: Arc<Clocks>,
-    id: NodeId,
     leadership: watch::Receiver<Leadership>,
     /// Whether the library still holds the log.
     log_in_use: Weak<Flusher>,
@@ -87,36 +108,77 @@ impl RaftConsensus {
     /// # Errors
     /// [`RaftFault`].
     pub async fn start(parts: RaftParts) -> Result<Self, RaftFault> {
-        let RaftParts { chain, consenters, clocks } = parts;
+        let RaftParts { chain, consenters, clocks, own, first, begins, targets } = parts;
         let library = |error: &dyn std::fmt::Display| RaftFault::Library(error.to_string());
-        let id = node_id(chain.consenter());
-        let count = chain.bundle().config().orderer.consenters.len();
         let config = Arc::new(config(chain.channel().as_str()).validate().map_err(|error| library(&error))?);
         let log = LogStore::new(chain.store().clone()).map_err(RaftFault::Thread)?;
+        let number = first.iter().position(|consenter| *consenter == own);
+        let number = number.and_then(|number| u32::try_from(number).ok());
+        let id = log.instance(number).map_err(|error| RaftFault::Log(error.to_string()))?;
         let log_in_use = log.in_use();
         let state_machine = StateMachine::open(Arc::clone(&chain))?;
-        let network = Network { channel: chain.channel().clone(), consenters, clocks: Arc::clone(&clocks) };
+        let owners = Owners { first: Arc::new(first) };
+        let (channel, network_clocks) = (chain.channel().clone(), Arc::clone(&clocks));
+        let network = Network { channel, consenters, clocks: network_clocks, owners: owners.clone() };
         let raft =
             Raft::new(id, config, network, log, state_machine).await.map_err(|error| library(&error))?;
-        let is_initialized = raft.is_initialized().await.map_err(|error| library(&error))?;
-        if !is_initialized && chain.consenter() == 0 {
-            let numbers = 0..u32::try_from(count).unwrap_or(u32::MAX);
-            let members: BTreeMap<NodeId, EmptyNode> =
-                numbers.map(|number| (node_id(number), EmptyNode::new())).collect();
-            match raft.initialize(members).await {
-                // Another consenter was faster: its log has arrived meanwhile.
-                Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => {}
-                Err(error) => return Err(library(&error)),
+        let leadership = follow(&raft, owners.clone());
+        Ok(Self { raft, chain, own, owners, id, targets, begins, clocks, leadership, log_in_use })
+    }
+
+    /// A snapshot is taken when its last block is here: the blocks do not travel with it.
+    fn check_blocks(&self, message: &SnapshotMessage) -> Result<(), String> {
+        let record = decode_snapshot(&message.data).map_err(|error| error.to_string())?;
+        let found = self.chain.block_hash(record.number).map_err(|error| error.to_string())?;
+        match found {
+            Some(hash) if hash == record.block_hash => Ok(()),
+            Some(_) => Err(format!("block {} of this consenter is another", record.number)),
+            None => {
+                self.want(record.number, Trusting::Majority);
+                Err(format!("the blocks up to {} are on their way to this consenter", record.number))
             }
         }
-        let leadership = follow(&raft);
-        Ok(Self { raft, clocks, id, leadership, log_in_use })
+    }
+
+    /// Asks for blocks of other consenters, up to this one.
+    pub(super) fn want(&self, number: BlockNumber, trusting: Trusting) {
+        let target = Target { number, trusting };
+        self.targets.send_if_modified(|known| {
+            let is_more = number > known.number;
+            if is_more {
+                *known = target;
+            }
+            is_more
+        });
+    }
+
+    /// Where this consenter stands.
+    pub(super) fn stands(&self) -> Standing {
+        let metrics = self.raft.metrics().borrow().clone();
+        let is_begun = metrics.last_log_index.is_some() || metrics.vote != Vote::default();
+        let log = match is_begun {
+            true => LogState::Begun,
+            false if self.begins => LogState::Beginning,
+            false => LogState::Empty,
+        };
+        let membership = metrics.membership_config.membership();
+        let voters = membership.voter_ids().filter_map(|id| {
+            let node = membership.get_node(&id)?;
+            Some((id, self.owners.of(id, node)?))
+        });
+        Standing {
+            instance: self.id,
+            log,
+            applied: *self.chain.applied().borrow(),
+            deliverable: *self.chain.deliverable().borrow(),
+            voters: voters.collect(),
+        }
     }
 
     async fn answer(&self, target: u64, message: RaftMessage) -> Result<Bytes, String> {
         if target != self.id {
             return Err(format!(
-                "this is node {}, not node {target}: check the endpoints of the consenters",
+                "the log of this consenter is {}, not {target}: it lost the other one, or the endpoint is another's",
                 self.id
             ));
         }
@@ -135,6 +197,7 @@ impl RaftConsensus {
             }
             RaftMessage::Snapshot(bytes) => {
                 let message: SnapshotMessage = messages::read(&bytes).map_err(malformed)?;
+                self.check_blocks(&message)?;
                 let response = self.raft.install_snapshot(message.into_request()).await;
                 codec::encode(&VoteRecord::from(response.map_err(|error| error.to_string())?.vote))
             }
@@ -178,6 +241,10 @@ impl OrderingBackend for RaftConsensus {
         outcome.map(FutureExt::boxed).boxed()
     }
 
+    fn standing(&self) -> Option<Standing> {
+        Some(self.stands())
+    }
+
     fn receive(&self, target: u64, message: RaftMessage) -> BoxFuture<'_, Result<Bytes, String>> {
         self.answer(target, message).boxed()
     }
@@ -206,7 +273,8 @@ fn config(channel: &str) -> Config {
         install_snapshot_timeout: SNAPSHOT_MS_MAX,
         max_payload_entries: ENTRIES_MAX,
         replication_lag_threshold: LAG_MAX,
-        snapshot_policy: SnapshotPolicy::Never,
+        snapshot_policy: SnapshotPolicy::LogsSinceLast(SNAPSHOT_ENTRIES),
+        max_in_snapshot_log_to_keep: KEPT_ENTRIES,
         ..Config::default()
     }
 }
@@ -220,13 +288,13 @@ fn header_of(block: &[u8]) -> Result<BlockHeader, codec::DecodeError> {
 }
 
 /// Translates openraft's metrics as they change. The task ends with openraft.
-fn follow(raft: &Raft<RaftTypes>) -> watch::Receiver<Leadership> {
+fn follow(raft: &Raft<RaftTypes>, owners: Owners) -> watch::Receiver<Leadership> {
     let mut metrics = raft.metrics();
-    let first = leadership_of(&metrics.borrow_and_update());
+    let first = leadership_of(&metrics.borrow_and_update(), &owners);
     let (sender, receiver) = watch::channel(first);
     tokio::spawn(async move {
         while metrics.changed().await.is_ok() {
-            let now = leadership_of(&metrics.borrow_and_update());
+            let now = leadership_of(&metrics.borrow_and_update(), &owners);
             sender.send_if_modified(|known| {
                 let has_changed = *known != now;
                 *known = now;
@@ -238,11 +306,15 @@ fn follow(raft: &Raft<RaftTypes>) -> watch::Receiver<Leadership> {
     receiver
 }
 
-fn leadership_of(metrics: &RaftMetrics<NodeId, EmptyNode>) -> Leadership {
+fn leadership_of(metrics: &RaftMetrics<NodeId, Node>, owners: &Owners) -> Leadership {
     let has_applied_own = metrics.last_applied.map(|place| place.leader_id) == Some(metrics.vote.leader_id);
+    let membership = metrics.membership_config.membership();
+    let owner = |leader| owners.of(leader, membership.get_node(&leader)?);
+    let is_own = metrics.state == ServerState::Leader;
     Leadership {
-        leader: metrics.current_leader.and_then(consenter_of),
-        is_ready: metrics.state == ServerState::Leader && has_applied_own && metrics.running_state.is_ok(),
+        leader: metrics.current_leader.and_then(owner),
+        is_own,
+        is_ready: is_own && has_applied_own && metrics.running_state.is_ok(),
         term: metrics.current_term,
     }
 }

@@ -17,8 +17,8 @@ use openraft::{
 };
 use protocol::codec;
 use protocol::limits::NODE_MESSAGE_BYTES_MAX;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use store::{Batch, Durability, FamilyKind, FamilySpec, KeyRange, Order, Read, Store};
 
 use super::record::{EntryRecord, LogPlace, VERSION, VoteRecord, decode_entry};
@@ -32,6 +32,7 @@ pub const META: &str = "raft_meta";
 pub const LOG_FAMILIES: [FamilySpec; 2] =
     [FamilySpec { name: LOG, kind: FamilyKind::Blocks }, FamilySpec { name: META, kind: FamilyKind::Small }];
 
+const INSTANCE: &[u8] = b"instance";
 const VOTE: &[u8] = b"vote";
 const COMMITTED: &[u8] = b"committed";
 const PURGED: &[u8] = b"purged";
@@ -74,6 +75,13 @@ impl Drop for Flusher {
     }
 }
 
+/// The id of a log.
+#[derive(Serialize, Deserialize)]
+struct InstanceRecord {
+    version: u16,
+    id: NodeId,
+}
+
 /// The log and the vote of one channel. Clones share the store.
 #[derive(Clone)]
 pub struct LogStore {
@@ -93,6 +101,37 @@ impl LogStore {
         let thread = std::thread::Builder::new().name("raft-log".to_owned()).spawn(body)?;
         let flusher = Flusher { flushes: Some(flushes), thread: Some(thread) };
         Ok(Self { store, flusher: Arc::new(flusher) })
+    }
+
+    /// The id of this log; drawn at random, and on the disk before it is returned, where the log is new. A log of before ids
+    /// were drawn has its consenter's number in the first configuration, plus 1.
+    ///
+    /// # Errors
+    /// A fault of the store or of the system's randomness.
+    pub fn instance(&self, first_number: Option<u32>) -> Result<NodeId, AnyError> {
+        if let Some(InstanceRecord { version, id }) = self.record(INSTANCE)? {
+            codec::expect_version("InstanceRecord", version, VERSION)
+                .map_err(|error| AnyError::new(&error))?;
+            return Ok(id);
+        }
+        let is_new = self.record::<VoteRecord>(VOTE)?.is_none();
+        let id = match first_number {
+            Some(number) if !is_new => NodeId::from(number) + 1,
+            _ => drawn()?,
+        };
+        self.write_record(INSTANCE, &InstanceRecord { version: VERSION, id }, Durability::Synced)?;
+        Ok(id)
+    }
+
+    /// Forgets the log with its id, votes and the place applied: what remains is as new, in one synced write.
+    ///
+    /// # Errors
+    /// A fault of the store.
+    pub fn forget(&self) -> Result<(), AnyError> {
+        let mut batch = Batch::new();
+        batch.delete_range(LOG, key(0), key(u64::MAX));
+        batch.delete_range(META, Vec::new(), vec![u8::MAX]);
+        self.store.write(&batch, Durability::Synced).map_err(|error| AnyError::new(&error))
     }
 
     /// Tells by its count whether a clone of this log is still in use.
@@ -143,6 +182,12 @@ impl LogStore {
         walked.map_err(read_fault)?;
         fault.map_or(Ok(entries), Err)
     }
+}
+
+/// An id that no other log has, as far as chance goes, and that is no number of a consenter.
+fn drawn() -> Result<NodeId, AnyError> {
+    let random = getrandom::u64().map_err(|error| AnyError::error(error.to_string()))?;
+    Ok(random | (1 << 63))
 }
 
 /// Waits for appends and brings them to the disk, one synced write for all that wait.

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use super::record::{EntryRecord, LogPlace, MembershipRecord, VERSION, VoteRecord};
+use super::record::{EntryRecord, LogPlace, MembershipRecord, VERSION, VoteRecord, expect_known};
 use super::{NodeId, RaftTypes};
 
 /// Entries for a follower; without entries a heartbeat.
@@ -100,7 +100,7 @@ impl Versioned for SnapshotMessage {
 /// Reads a message, and refuses one of a newer release by name.
 pub fn read<T: Versioned>(bytes: &[u8]) -> Result<T, DecodeError> {
     let message: T = decode(bytes)?;
-    codec::expect_version(T::NAME, message.version(), VERSION)?;
+    expect_known(T::NAME, message.version())?;
     Ok(message)
 }
 
@@ -190,12 +190,13 @@ impl SnapshotMessage {
     /// The message of openraft's request.
     pub fn new(request: InstallSnapshotRequest<RaftTypes>) -> Self {
         let meta = request.meta;
+        let membership = MembershipRecord::from(meta.last_membership.membership());
         Self {
-            version: VERSION,
+            version: membership.version(),
             vote: request.vote.into(),
             last: meta.last_log_id.map(Into::into),
             membership_at: meta.last_membership.log_id().map(Into::into),
-            membership: meta.last_membership.membership().into(),
+            membership,
             snapshot_id: meta.snapshot_id,
             offset: request.offset,
             data: ByteBuf::from(request.data),
@@ -222,7 +223,7 @@ impl SnapshotMessage {
 mod tests {
     use bytes::Bytes;
 
-    use super::super::record::EntryContent;
+    use super::super::record::{EntryContent, NodeRecord};
     use super::*;
 
     fn place(index: u64) -> LogPlace {
@@ -254,7 +255,10 @@ mod tests {
             vote: VOTE,
             last: Some(place(9)),
             membership_at: Some(place(0)),
-            membership: MembershipRecord { voters: vec![vec![1, 2]], nodes: vec![1, 2] },
+            membership: MembershipRecord {
+                voters: vec![vec![1, 2]],
+                nodes: [1, 2].map(NodeRecord::Bare).to_vec(),
+            },
             snapshot_id: "9".to_owned(),
             offset: 3,
             data: ByteBuf::from(vec![1, 2, 3]),
@@ -276,7 +280,8 @@ mod tests {
             entries,
             committed: None,
         };
-        let membership = MembershipRecord { voters: vec![vec![1, 2]], nodes: vec![1, 2] };
+        let membership =
+            MembershipRecord { voters: vec![vec![1, 2]], nodes: [1, 2].map(NodeRecord::Bare).to_vec() };
         let snapshot = SnapshotMessage {
             version: VERSION,
             vote: VOTE,
@@ -314,15 +319,15 @@ mod tests {
 
     #[test]
     fn a_message_of_a_newer_release_is_refused_by_name() {
-        let vote = codec::encode(&VoteMessage { version: 2, vote: VOTE, last: None });
-        let entries = vec![EntryRecord { version: 2, place: place(5), content: EntryContent::Blank }];
+        let vote = codec::encode(&VoteMessage { version: 3, vote: VOTE, last: None });
+        let entries = vec![EntryRecord { version: 3, place: place(5), content: EntryContent::Blank }];
         let append = AppendMessage { version: VERSION, vote: VOTE, previous: None, entries, committed: None };
         let errors = [
             read::<VoteMessage>(&vote).err().expect("newer").to_string(),
             read::<AppendMessage>(&codec::encode(&append)).err().expect("newer").to_string(),
         ];
         for error in errors {
-            assert!(error.contains("has version 2") && error.contains("newer release"), "{error}");
+            assert!(error.contains("has version 3") && error.contains("newer release"), "{error}");
         }
     }
 

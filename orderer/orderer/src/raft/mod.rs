@@ -6,10 +6,12 @@
 #![allow(clippy::result_large_err, reason = "the errors are the consensus library's own types")]
 
 mod consensus;
+mod keeping;
 mod log_store;
 mod messages;
 mod network;
 mod record;
+mod recovery;
 mod state_machine;
 
 #[cfg(test)]
@@ -18,31 +20,39 @@ mod crash_tests;
 mod storage_tests;
 
 pub use consensus::{RaftConsensus, RaftParts};
+pub use keeping::keep;
 pub use log_store::LOG_FAMILIES;
 #[cfg(test)]
 use log_store::LogStore;
+pub use recovery::{Recovered, recover};
 
 use std::fmt;
 use std::io::Cursor;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use openraft::EmptyNode;
 use serde::{Deserialize, Serialize};
 
 use crate::chain::Applied;
+use crate::consenters::ConsenterKey;
 
-/// Raft's name for a consenter: its number in the configuration, plus 1. A consenter that lost its disk must not come
-/// back under the same id; rules for that come with changes of the consenters.
+/// Raft's name for one log of a consenter: drawn at random when the log is made, and gone with it. A consenter that lost its
+/// disk comes back under another id, since Raft counts on what the old one acknowledged.
 pub type NodeId = u64;
 
-/// The id of a consenter.
-pub fn node_id(consenter: u32) -> NodeId {
-    NodeId::from(consenter) + 1
+/// Whose log an id names.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Node {
+    /// The consenter. Logs of before consenters were named by key leave it out: their ids are numbers in the first
+    /// configuration, plus 1.
+    pub consenter: Option<ConsenterKey>,
 }
 
-/// The consenter of an id; `None` for an id that is none.
-pub fn consenter_of(node: NodeId) -> Option<u32> {
-    u32::try_from(node.checked_sub(1)?).ok()
+impl Node {
+    /// The log of a consenter.
+    pub const fn of(consenter: ConsenterKey) -> Self {
+        Self { consenter: Some(consenter) }
+    }
 }
 
 /// A block that a leader proposes: its bytes, without signatures.
@@ -55,13 +65,28 @@ impl fmt::Debug for ProposedBlock {
     }
 }
 
+/// Whose the logs are.
+#[derive(Clone)]
+pub struct Owners {
+    /// The consenters of the first configuration, by number.
+    pub first: Arc<Vec<ConsenterKey>>,
+}
+
+impl Owners {
+    /// The consenter of a log; `None` for a log of nobody.
+    pub fn of(&self, id: NodeId, node: &Node) -> Option<ConsenterKey> {
+        let numbered = || self.first.get(usize::try_from(id.checked_sub(1)?).ok()?).copied();
+        node.consenter.or_else(numbered)
+    }
+}
+
 openraft::declare_raft_types!(
     /// The types that openraft is used with.
     pub RaftTypes:
         D = ProposedBlock,
         R = Applied,
         NodeId = NodeId,
-        Node = EmptyNode,
+        Node = Node,
         Entry = openraft::Entry<RaftTypes>,
         SnapshotData = Cursor<Vec<u8>>,
         AsyncRuntime = openraft::TokioRuntime,

@@ -15,16 +15,16 @@ use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, InstallSnapshotRequest, InstallSnapshotResponse,
     VoteRequest, VoteResponse,
 };
-use openraft::{EmptyNode, LogId, Vote};
+use openraft::{LogId, Vote};
 use protocol::{ChannelId, ConsensusReply, ConsensusRequest, RaftMessage, codec};
 use serde::de::DeserializeOwned;
 use tokio::task::JoinHandle;
 
 use super::messages::{self, AppendAnswer, AppendMessage, SnapshotMessage, VoteAnswer, VoteMessage};
 use super::record::VoteRecord;
-use super::{NodeId, RaftTypes, consenter_of};
+use super::{Node, NodeId, Owners, RaftTypes};
 use crate::clocks::Clocks;
-use crate::consenters::{CallError, ConsenterNetwork};
+use crate::consenters::{CallError, ConsenterKey, ConsenterNetwork};
 
 /// Pause before an unreachable node is called again: a heartbeat or two, so that it is found soon after it is back.
 const BACKOFF: Duration = Duration::from_millis(200);
@@ -33,13 +33,14 @@ const APPEND_TIMEOUT: Duration = Duration::from_secs(30);
 /// A heartbeat; openraft itself waits no longer than to the next one.
 const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(1);
 
-type Refused<E = openraft::error::Infallible> = RPCError<NodeId, EmptyNode, RaftError<NodeId, E>>;
+type Refused<E = openraft::error::Infallible> = RPCError<NodeId, Node, RaftError<NodeId, E>>;
 
 /// Makes a client for each consenter.
 pub struct Network {
     pub channel: ChannelId,
     pub consenters: Arc<dyn ConsenterNetwork>,
     pub clocks: Arc<Clocks>,
+    pub owners: Owners,
 }
 
 /// The way to one consenter.
@@ -62,14 +63,19 @@ struct Way {
     consenters: Arc<dyn ConsenterNetwork>,
     clocks: Arc<Clocks>,
     target: NodeId,
+    consenter: Option<ConsenterKey>,
 }
 
 impl RaftNetworkFactory<RaftTypes> for Network {
     type Network = Peer;
 
-    async fn new_client(&mut self, target: NodeId, _node: &EmptyNode) -> Peer {
+    async fn new_client(&mut self, target: NodeId, node: &Node) -> Peer {
         let (consenters, clocks) = (Arc::clone(&self.consenters), Arc::clone(&self.clocks));
-        Peer { way: Way { channel: self.channel.clone(), consenters, clocks, target }, pending: None }
+        let consenter = self.owners.of(target, node);
+        Peer {
+            way: Way { channel: self.channel.clone(), consenters, clocks, target, consenter },
+            pending: None,
+        }
     }
 }
 
@@ -120,7 +126,7 @@ impl Way {
         timeout: Duration,
     ) -> Result<T, CallError> {
         let unknown = || CallError::Refused(format!("node {} is no consenter", self.target));
-        let consenter = consenter_of(self.target).ok_or_else(unknown)?;
+        let consenter = self.consenter.ok_or_else(unknown)?;
         let request = ConsensusRequest::Raft { channel: self.channel.clone(), target: self.target, message };
         let sent_ms = self.clocks.now_ms();
         match self.consenters.call(consenter, request, timeout).await? {

@@ -1,22 +1,24 @@
 //! The encodings of what Raft keeps on disk: log entries, votes, log ids, memberships.
 //!
 //! MessagePack of our own types, each stored record beginning with its version. openraft's types never reach the disk,
-//! so that another release of the library reads the same folders.
+//! so that another release of the library reads the same folders. A record is written in the lowest version that holds it:
+//! version 2 names the consenter of each id, version 1 has none to name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use openraft::{
-    CommittedLeaderId, EmptyNode, Entry, EntryPayload, LogId, Membership, StoredMembership, Vote,
-};
+use openraft::{CommittedLeaderId, Entry, EntryPayload, LogId, Membership, StoredMembership, Vote};
 use protocol::codec::{self, DecodeError};
 use protocol::limits::{BLOCK_BYTES_MAX, NODE_MESSAGE_BYTES_MAX};
 use serde::{Deserialize, Serialize};
 
-use super::{NodeId, ProposedBlock, RaftTypes};
+use super::{Node, NodeId, ProposedBlock, RaftTypes};
+use crate::consenters::ConsenterKey;
 
-/// The version of every record that this release writes.
+/// The version of records without a consenter's key.
 pub const VERSION: u16 = 1;
+/// The newest version, in which members are named with their consenter.
+pub const VERSION_MAX: u16 = 2;
 /// A block and the record around it.
 const ENTRY_BYTES_MAX: usize = BLOCK_BYTES_MAX + NODE_MESSAGE_BYTES_MAX;
 
@@ -40,7 +42,15 @@ pub struct VoteRecord {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MembershipRecord {
     pub voters: Vec<Vec<NodeId>>,
-    pub nodes: Vec<NodeId>,
+    pub nodes: Vec<NodeRecord>,
+}
+
+/// A member: since version 2 with its consenter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum NodeRecord {
+    Bare(NodeId),
+    Of(NodeId, ConsenterKey),
 }
 
 /// What a log entry holds.
@@ -96,19 +106,43 @@ impl From<VoteRecord> for Vote<NodeId> {
     }
 }
 
-impl From<&Membership<NodeId, EmptyNode>> for MembershipRecord {
-    fn from(membership: &Membership<NodeId, EmptyNode>) -> Self {
-        let voters = membership.get_joint_config().iter().map(|voters| voters.iter().copied().collect());
-        Self { voters: voters.collect(), nodes: membership.nodes().map(|(node, _)| *node).collect() }
+impl MembershipRecord {
+    /// The lowest version that holds it.
+    pub fn version(&self) -> u16 {
+        let is_bare = self.nodes.iter().all(|node| matches!(node, NodeRecord::Bare(_)));
+        if is_bare { VERSION } else { VERSION_MAX }
     }
 }
 
-impl From<MembershipRecord> for Membership<NodeId, EmptyNode> {
+impl EntryContent {
+    fn version(&self) -> u16 {
+        match self {
+            Self::Membership(membership) => membership.version(),
+            Self::Blank | Self::Block(_) => VERSION,
+        }
+    }
+}
+
+impl From<&Membership<NodeId, Node>> for MembershipRecord {
+    fn from(membership: &Membership<NodeId, Node>) -> Self {
+        let voters = membership.get_joint_config().iter().map(|voters| voters.iter().copied().collect());
+        let nodes = membership.nodes().map(|(id, node)| match node.consenter {
+            Some(consenter) => NodeRecord::Of(*id, consenter),
+            None => NodeRecord::Bare(*id),
+        });
+        Self { voters: voters.collect(), nodes: nodes.collect() }
+    }
+}
+
+impl From<MembershipRecord> for Membership<NodeId, Node> {
     fn from(record: MembershipRecord) -> Self {
         let voters: Vec<BTreeSet<NodeId>> =
             record.voters.into_iter().map(|voters| voters.into_iter().collect()).collect();
-        let nodes: BTreeMap<NodeId, EmptyNode> =
-            record.nodes.into_iter().map(|node| (node, EmptyNode::new())).collect();
+        let nodes = record.nodes.into_iter().map(|node| match node {
+            NodeRecord::Bare(id) => (id, Node::default()),
+            NodeRecord::Of(id, consenter) => (id, Node::of(consenter)),
+        });
+        let nodes: BTreeMap<NodeId, Node> = nodes.collect();
         Self::new(voters, nodes)
     }
 }
@@ -120,7 +154,7 @@ impl From<&Entry<RaftTypes>> for EntryRecord {
             EntryPayload::Normal(block) => EntryContent::Block(block.0.clone()),
             EntryPayload::Membership(membership) => EntryContent::Membership(membership.into()),
         };
-        Self { version: VERSION, place: entry.log_id.into(), content }
+        Self { version: content.version(), place: entry.log_id.into(), content }
     }
 }
 
@@ -137,17 +171,18 @@ impl From<EntryRecord> for Entry<RaftTypes> {
 
 impl AppliedRecord {
     /// The record of a state machine.
-    pub fn new(last: Option<LogId<NodeId>>, membership: &StoredMembership<NodeId, EmptyNode>) -> Self {
+    pub fn new(last: Option<LogId<NodeId>>, stored: &StoredMembership<NodeId, Node>) -> Self {
+        let membership = MembershipRecord::from(stored.membership());
         Self {
-            version: VERSION,
+            version: membership.version(),
             last: last.map(Into::into),
-            membership_at: membership.log_id().map(Into::into),
-            membership: membership.membership().into(),
+            membership_at: stored.log_id().map(Into::into),
+            membership,
         }
     }
 
     /// The membership, with the place where it was written.
-    pub fn stored_membership(&self) -> StoredMembership<NodeId, EmptyNode> {
+    pub fn stored_membership(&self) -> StoredMembership<NodeId, Node> {
         StoredMembership::new(self.membership_at.map(Into::into), self.membership.clone().into())
     }
 }
@@ -155,19 +190,27 @@ impl AppliedRecord {
 /// Reads an entry of the log.
 pub fn decode_entry(bytes: &[u8]) -> Result<Entry<RaftTypes>, DecodeError> {
     let record: EntryRecord = codec::decode(bytes, ENTRY_BYTES_MAX)?;
-    codec::expect_version("EntryRecord", record.version, VERSION)?;
+    expect_known("EntryRecord", record.version)?;
     Ok(record.into())
 }
 
 /// Reads what was applied.
 pub fn decode_applied(bytes: &[u8]) -> Result<AppliedRecord, DecodeError> {
     let record: AppliedRecord = codec::decode(bytes, NODE_MESSAGE_BYTES_MAX)?;
-    codec::expect_version("AppliedRecord", record.version, VERSION)?;
+    expect_known("AppliedRecord", record.version)?;
     Ok(record)
+}
+
+/// Refuses what a newer release wrote, by name.
+pub fn expect_known(type_name: &'static str, version: u16) -> Result<(), DecodeError> {
+    let known = version.clamp(VERSION, VERSION_MAX);
+    codec::expect_version(type_name, version, known)
 }
 
 #[cfg(test)]
 mod tests {
+    use protocol::Digest;
+
     use super::*;
 
     fn place() -> LogPlace {
@@ -175,7 +218,13 @@ mod tests {
     }
 
     fn membership() -> MembershipRecord {
-        MembershipRecord { voters: vec![vec![1, 2, 3], vec![2, 3, 4]], nodes: vec![1, 2, 3, 4] }
+        let nodes = [1, 2, 3, 4].map(NodeRecord::Bare).to_vec();
+        MembershipRecord { voters: vec![vec![1, 2, 3], vec![2, 3, 4]], nodes }
+    }
+
+    fn named() -> MembershipRecord {
+        let nodes = vec![NodeRecord::Bare(2), NodeRecord::Of(u64::MAX, Digest([9; 32]))];
+        MembershipRecord { voters: vec![vec![u64::MAX]], nodes }
     }
 
     #[test]
@@ -184,9 +233,10 @@ mod tests {
             EntryContent::Blank,
             EntryContent::Block(Bytes::from_static(b"block")),
             EntryContent::Membership(membership()),
+            EntryContent::Membership(named()),
         ];
         for content in rows {
-            let record = EntryRecord { version: VERSION, place: place(), content };
+            let record = EntryRecord { version: content.version(), place: place(), content };
             let bytes = codec::encode(&record);
             let entry = decode_entry(&bytes).expect("reads back");
             assert_eq!(codec::encode(&EntryRecord::from(&entry)), bytes);
@@ -211,15 +261,28 @@ mod tests {
             version: VERSION,
             last: Some(place()),
             membership_at: None,
-            membership: MembershipRecord { voters: vec![vec![1]], nodes: vec![1] },
+            membership: MembershipRecord { voters: vec![vec![1]], nodes: vec![NodeRecord::Bare(1)] },
         };
         let golden = [0x94, 1, 0x93, 3, 2, 0xcd, 0x02, 0xbc, 0xc0, 0x92, 0x91, 0x91, 1, 0x91, 1];
         assert_eq!(codec::encode(&applied), golden);
+        let record = EntryRecord { version: 2, place: place(), content: EntryContent::Membership(named()) };
+        // [2, [term, leader, index], {"Membership": [[[id]], [id, [id, key]]]}]
+        let golden = [
+            &[0x93, 2, 0x93, 3, 2, 0xcd, 0x02, 0xbc, 0x81, 0xaa][..],
+            b"Membership",
+            &[0x92, 0x91, 0x91, 0xcf],
+            &[0xff; 8],
+            &[0x92, 2, 0x92, 0xcf],
+            &[0xff; 8],
+            &[0xc4, 32],
+            &[9; 32],
+        ];
+        assert_eq!(codec::encode(&record), golden.concat());
     }
 
     #[test]
     fn a_newer_version_is_refused() {
-        let record = EntryRecord { version: 2, place: place(), content: EntryContent::Blank };
+        let record = EntryRecord { version: 3, place: place(), content: EntryContent::Blank };
         let error = decode_entry(&codec::encode(&record)).expect_err("newer");
         assert!(error.to_string().contains("newer release"), "{error}");
     }
@@ -231,7 +294,9 @@ mod tests {
             assert_eq!(VoteRecord::from(Vote::from(record)), record);
         }
         assert_eq!(LogPlace::from(LogId::from(place())), place());
-        let library: Membership<NodeId, EmptyNode> = membership().into();
-        assert_eq!(MembershipRecord::from(&library), membership());
+        for record in [membership(), named()] {
+            let library: Membership<NodeId, Node> = record.clone().into();
+            assert_eq!(MembershipRecord::from(&library), record);
+        }
     }
 }

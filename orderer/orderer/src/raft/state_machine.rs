@@ -1,9 +1,9 @@
 //! The state machine of consensus: the chain, and the place in the log up to which it was applied.
 //!
 //! An entry's block is judged by [`Chain`]; the place is written in the same synced batch. A snapshot is the place, the
-//! membership and the last header: enough to say where a node stands, not enough to begin from. In this release none is
-//! ever made by itself and no log is purged, so every consenter can catch up from the log alone; installing one is
-//! accepted only where the chain already stands at its header.
+//! membership and the last header: it says where a node stands. The blocks themselves come from the others' chains, so one
+//! is installed only where the own chain has that header; whoever receives it before fetches them first
+//! ([`catching_up`](crate::catching_up)).
 
 use std::io::Cursor;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use openraft::storage::RaftStateMachine;
 use openraft::{
-    AnyError, EmptyNode, Entry, EntryPayload, LogId, OptionalSend, RaftLogId, RaftSnapshotBuilder, Snapshot,
+    AnyError, Entry, EntryPayload, LogId, OptionalSend, RaftLogId, RaftSnapshotBuilder, Snapshot,
     SnapshotMeta, StorageIOError, StoredMembership,
 };
 use protocol::codec::{self, DecodeError};
@@ -21,8 +21,8 @@ use serde::{Deserialize, Serialize};
 use store::{Batch, Durability, Read};
 
 use super::log_store::{META, blocking};
-use super::record::{AppliedRecord, VERSION, decode_applied};
-use super::{NodeId, RaftTypes, StorageFault};
+use super::record::{AppliedRecord, decode_applied, expect_known};
+use super::{Node, NodeId, RaftTypes, StorageFault};
 use crate::chain::{Applied, Chain, ChainFault};
 
 const APPLIED: &[u8] = b"applied";
@@ -30,16 +30,18 @@ const SNAPSHOT: &[u8] = b"snapshot";
 /// Bytes of blocks in one batch of the store.
 const BATCH_BYTES_MAX: usize = 16 << 20;
 
-type Meta = SnapshotMeta<NodeId, EmptyNode>;
+type Meta = SnapshotMeta<NodeId, Node>;
 
 /// What a snapshot holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct SnapshotRecord {
+pub struct SnapshotRecord {
     version: u16,
     snapshot_id: String,
     applied: AppliedRecord,
-    number: BlockNumber,
-    block_hash: BlockHash,
+    /// The last block of the node that made it.
+    pub number: BlockNumber,
+    /// Its hash.
+    pub block_hash: BlockHash,
 }
 
 /// The chain as openraft sees it.
@@ -47,7 +49,7 @@ struct SnapshotRecord {
 pub struct StateMachine {
     chain: Arc<Chain>,
     last: Option<LogId<NodeId>>,
-    membership: StoredMembership<NodeId, EmptyNode>,
+    membership: StoredMembership<NodeId, Node>,
 }
 
 impl StateMachine {
@@ -95,10 +97,11 @@ impl StateMachine {
     fn snapshot_record(&self) -> SnapshotRecord {
         let header = self.chain.last_header();
         let index = self.last.map_or(0, |last| last.index);
+        let applied = AppliedRecord::new(self.last, &self.membership);
         SnapshotRecord {
-            version: VERSION,
+            version: applied.version,
             snapshot_id: format!("{}-{index}", header.number),
-            applied: AppliedRecord::new(self.last, &self.membership),
+            applied,
             number: header.number,
             block_hash: header.hash(),
         }
@@ -127,11 +130,14 @@ impl SnapshotRecord {
     }
 }
 
-fn decode_snapshot(bytes: &[u8]) -> Result<SnapshotRecord, StorageIOError<NodeId>> {
-    let decoded = codec::decode(bytes, NODE_MESSAGE_BYTES_MAX).and_then(|record: SnapshotRecord| {
-        codec::expect_version("SnapshotRecord", record.version, VERSION).map(|()| record)
-    });
-    decoded.map_err(|error| StorageIOError::read_snapshot(None, AnyError::new(&error)))
+/// Reads what a snapshot holds.
+pub fn decode_snapshot(bytes: &[u8]) -> Result<SnapshotRecord, DecodeError> {
+    codec::decode(bytes, NODE_MESSAGE_BYTES_MAX)
+        .and_then(|record: SnapshotRecord| expect_known("SnapshotRecord", record.version).map(|()| record))
+}
+
+fn read_snapshot(bytes: &[u8]) -> Result<SnapshotRecord, StorageIOError<NodeId>> {
+    decode_snapshot(bytes).map_err(|error| StorageIOError::read_snapshot(None, AnyError::new(&error)))
 }
 
 impl RaftStateMachine<RaftTypes> for StateMachine {
@@ -139,7 +145,7 @@ impl RaftStateMachine<RaftTypes> for StateMachine {
 
     async fn applied_state(
         &mut self,
-    ) -> Result<(Option<LogId<NodeId>>, StoredMembership<NodeId, EmptyNode>), StorageFault> {
+    ) -> Result<(Option<LogId<NodeId>>, StoredMembership<NodeId, Node>), StorageFault> {
         Ok((self.last, self.membership.clone()))
     }
 
@@ -178,13 +184,12 @@ impl RaftStateMachine<RaftTypes> for StateMachine {
         meta: &Meta,
         snapshot: Box<Cursor<Vec<u8>>>,
     ) -> Result<(), StorageFault> {
-        let record = decode_snapshot(snapshot.get_ref())?;
-        let header = self.chain.last_header();
-        if (record.number, record.block_hash) != (header.number, header.hash()) {
-            let text = format!(
-                "the snapshot stands at block {} and this chain at block {}; this release catches up from the log only",
-                record.number, header.number
-            );
+        let record = read_snapshot(snapshot.get_ref())?;
+        let found = self.chain.block_hash(record.number);
+        let found = found.map_err(|error| StorageIOError::write_snapshot(None, AnyError::new(&error)))?;
+        if found != Some(record.block_hash) {
+            let text =
+                format!("the snapshot stands at block {}, which this chain does not have", record.number);
             return Err(StorageIOError::write_snapshot(None, AnyError::error(text)).into());
         }
         self.keep_snapshot(&record)?;
@@ -195,7 +200,7 @@ impl RaftStateMachine<RaftTypes> for StateMachine {
     async fn get_current_snapshot(&mut self) -> Result<Option<Snapshot<RaftTypes>>, StorageFault> {
         let bytes = self.chain.store().get(META, SNAPSHOT);
         let bytes = bytes.map_err(|error| StorageIOError::read_snapshot(None, AnyError::new(&error)))?;
-        let record = bytes.as_deref().map(decode_snapshot).transpose()?;
+        let record = bytes.as_deref().map(read_snapshot).transpose()?;
         Ok(record.map(|record| record.snapshot()))
     }
 }
@@ -218,7 +223,7 @@ mod tests {
     #[test]
     fn the_bytes_of_a_snapshot_are_frozen_and_a_newer_release_is_named() {
         let record = SnapshotRecord {
-            version: VERSION,
+            version: 1,
             snapshot_id: "7-9".to_owned(),
             applied: AppliedRecord::new(None, &StoredMembership::default()),
             number: BlockNumber(7),
@@ -232,7 +237,7 @@ mod tests {
         ];
         assert_eq!(bytes, golden.concat());
         assert_eq!(decode_snapshot(&bytes).expect("reads back"), record);
-        let newer = SnapshotRecord { version: 2, ..record };
+        let newer = SnapshotRecord { version: 3, ..record };
         let error = decode_snapshot(&codec::encode(&newer)).expect_err("newer").to_string();
         assert!(error.contains("newer release"), "{error}");
     }

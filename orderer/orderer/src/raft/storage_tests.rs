@@ -120,6 +120,7 @@ async fn applied_blocks_and_their_place_survive_a_restart() {
         ];
         let results = machine.apply(entries).await.expect("applied");
         assert_eq!(results[..2], [Applied::Nothing, Applied::Block(protocol::BlockNumber(1))]);
+        // A repetition of the same bytes is where it is; within one batch it is found by its number.
         assert!(
             matches!(&results[2], Applied::Dropped(reason) if reason.contains("block 2 is due")),
             "{results:?}"

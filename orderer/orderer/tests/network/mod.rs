@@ -32,6 +32,7 @@ pub struct Network {
     pub ports: Vec<u16>,
     pub operations: Vec<u16>,
     nodes: Vec<Option<Child>>,
+    begun: Vec<bool>,
 }
 
 pub fn now_ms() -> u64 {
@@ -59,7 +60,8 @@ impl Network {
         let folder = TempDir::new().expect("a folder");
         let genesis = configtx::genesis_block(&world.config, now_ms()).to_bytes();
         fs::write(folder.path().join("genesis.block"), genesis).expect("written");
-        let network = Self { folder, world, ports, operations, nodes: (0..count).map(|_| None).collect() };
+        let nodes = (0..count).map(|_| None).collect();
+        let network = Self { folder, world, ports, operations, nodes, begun: vec![false; count] };
         (0..count).for_each(|node| network.write_material(node));
         network
     }
@@ -91,15 +93,43 @@ impl Network {
     }
 
     pub fn start(&mut self, node: usize) {
+        // The flag of the very first start.
+        let is_first = !std::mem::replace(&mut self.begun[node], true);
+        self.start_with(node, if is_first { &["--bootstrap"] } else { &[] });
+    }
+
+    pub fn start_with(&mut self, node: usize, flags: &[&str]) {
+        self.begun[node] = true;
         assert!(self.nodes[node].is_none(), "orderer {node} runs");
         let log = fs::OpenOptions::new().create(true).append(true).open(self.node_folder(node).join("log"));
         let child = Command::new(env!("CARGO_BIN_EXE_orderer"))
             .args(["start", "--config"])
             .arg(self.node_folder(node).join("orderer.yaml"))
+            .args(flags)
             .stdin(Stdio::null())
             .stderr(log.expect("a log"))
             .spawn();
         self.nodes[node] = Some(child.expect("started"));
+    }
+
+    /// Waits for the end of a node that ends by itself.
+    pub fn ended(&mut self, node: usize) -> ExitStatus {
+        let (mut child, deadline) = (self.nodes[node].take().expect("runs"), Instant::now() + PATIENCE);
+        loop {
+            if let Some(status) = child.try_wait().expect("a process") {
+                return status;
+            }
+            if Instant::now() > deadline {
+                let _ = child.kill();
+                panic!("orderer {node} goes on\n{}", self.log(node));
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    /// As a disk that is lost.
+    pub fn lose_disk(&self, node: usize) {
+        fs::remove_dir_all(self.node_folder(node).join("ledger")).expect("removed");
     }
 
     pub fn start_all(&mut self) {
@@ -146,7 +176,8 @@ impl Network {
         let (identity, roots) = self.tls(node);
         let client = HttpsClient::new(&identity, &roots).expect("a client");
         let url = format!("https://127.0.0.1:{}/healthz", self.operations[node]);
-        let answer: serde_json::Value = client.get_json(&url).await.expect("an answer");
+        // A node that does not order yet answers by its status alone.
+        let answer: serde_json::Value = client.get_json(&url).await.unwrap_or_default();
         answer["components"]["channel reports"]["facts"].clone()
     }
 
@@ -194,6 +225,34 @@ impl Network {
             assert!(Instant::now() < deadline, "orderer {node}: {error}\n{}", self.log(node));
             tokio::time::sleep(LOOK).await;
         }
+    }
+
+    async fn until(&self, node: usize, what: &str, holds: impl Fn(&serde_json::Value) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let facts = self.facts(node).await;
+            if holds(&facts) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "orderer {node} {what}: {facts}\n{}", self.log(node));
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Waits until the log of a node votes.
+    pub async fn voting(&self, node: usize) {
+        self.until(node, "votes", |facts| facts["votes"] == true).await;
+    }
+
+    /// Waits until so many logs vote, as a node sees it.
+    pub async fn voters(&self, node: usize, count: usize) {
+        self.until(node, "counts voters", |facts| facts["voters"] == count).await;
+    }
+
+    /// Waits until a node misses another one.
+    pub async fn missing(&self, node: usize, name: &str) {
+        let names = |facts: &serde_json::Value| facts["missing"].to_string();
+        self.until(node, "misses another", |facts| names(facts).contains(name)).await;
     }
 
     /// Broadcasts through a node on one stream; returns the answers in order.
@@ -268,7 +327,7 @@ impl Network {
             SeekBehavior::BlockUntilReady,
         );
         let mut stream = self.deliver(node, live).await;
-        let bundle = self.world.bundle();
+        let mut bundle = self.world.bundle();
         let (mut headers, mut seen) = (Vec::<BlockHeader>::new(), std::collections::BTreeSet::new());
         while seen.len() < count {
             let reply = tokio::time::timeout(PATIENCE, stream.message()).await;
@@ -287,6 +346,10 @@ impl Network {
                 for envelope in &block.envelopes {
                     assert!(seen.insert(envelope.clone()), "no envelope is ordered twice");
                 }
+            }
+            if block.header.last_config == block.header.number {
+                let config = configtx::config_of_block(&block).expect("a configuration");
+                bundle = configtx::ConfigBundle::new(config).expect("valid");
             }
             headers.push(block.header);
         }

@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use protocol::{
     BlockHash, BlockNumber, BlockRequest, BlockResponse, BlockSignature, ChannelId, CommitAttestation,
-    CommitHash, ConsensusReply, ConsensusRequest, Contradiction, DeliverReply, DownloadEvent,
-    DownloadRequest, FetchReason, KeyDeposit, KeyRelease, KeyRequest, MspId, Outvoted, RaftMessage,
+    CommitHash, ConsensusReply, ConsensusRequest, Contradiction, DeliverReply, Digest, DownloadEvent,
+    DownloadRequest, FetchReason, KeyDeposit, KeyRelease, KeyRequest, LogState, MspId, Outvoted, RaftMessage,
     SealDescription, SealRequest, SealedKey, SealedReport, SignatureShare, SignedAttestation, SignedRequest,
-    SigningDomain, TxId, VerifyFinding, VerifyReport, VerifyRequest, codec,
+    SigningDomain, Standing, TxId, VerifyFinding, VerifyReport, VerifyRequest, codec,
 };
 use serde::Serialize;
 
@@ -69,7 +69,20 @@ fn between_peers() -> Vec<(&'static str, Vec<u8>)> {
 fn between_orderers() -> Vec<(&'static str, Vec<u8>)> {
     let raft = ConsensusRequest::Raft { channel: channel(), target: 2, message: RaftMessage::Append(SOME) };
     let forward = ConsensusRequest::Forward { channel: channel(), envelopes: vec![SOME, SOME] };
+    let standing = Standing {
+        instance: u64::MAX,
+        log: LogState::Begun,
+        applied: BlockNumber(9),
+        deliverable: BlockNumber(8),
+        voters: vec![(u64::MAX, Digest([7; 32]))],
+    };
     vec![
+        ("consensus-blocks", bytes(3, &ConsensusReply::Blocks(vec![SOME]))),
+        ("consensus-standing", bytes(3, &ConsensusReply::Standing(standing))),
+        (
+            "consensus-ask-blocks",
+            bytes(4, &ConsensusRequest::Blocks { channel: channel(), from: BlockNumber(3) }),
+        ),
         ("consensus-reply", bytes(3, &ConsensusReply::Shares(vec![share()]))),
         ("consensus-forwarded", bytes(3, &ConsensusReply::Forwarded(vec![(503, "later".into())]))),
         ("consensus-raft", bytes(4, &raft)),

@@ -47,6 +47,10 @@ impl OrderingBackend for Consensus {
         std::future::ready(answer.boxed()).boxed()
     }
 
+    fn standing(&self) -> Option<protocol::Standing> {
+        None
+    }
+
     fn receive(&self, _: u64, _: RaftMessage) -> BoxFuture<'_, Result<Bytes, String>> {
         async { Err("nobody calls".to_owned()) }.boxed()
     }
@@ -83,7 +87,12 @@ impl Consensus {
     }
 
     fn lead(&self, term: u64, is_ready: bool) {
-        self.leadership.send_replace(Leadership { leader: Some(0), is_ready, term });
+        self.leadership.send_replace(Leadership {
+            leader: Some(protocol::Digest::ZERO),
+            is_own: true,
+            is_ready,
+            term,
+        });
     }
 }
 

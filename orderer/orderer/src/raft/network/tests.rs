@@ -19,7 +19,7 @@ struct Slow {
 impl ConsenterNetwork for Slow {
     fn call(
         &self,
-        _: u32,
+        _: ConsenterKey,
         request: ConsensusRequest,
         _: Duration,
     ) -> BoxFuture<'_, Result<ConsensusReply, CallError>> {
@@ -38,10 +38,21 @@ impl ConsenterNetwork for Slow {
         .boxed()
     }
 
-    fn heard(&self, _: u32) {}
+    fn probe<'a>(
+        &'a self,
+        _: &'a protocol::Consenter,
+        _: ConsensusRequest,
+        _: Duration,
+    ) -> BoxFuture<'a, Result<ConsensusReply, CallError>> {
+        async { Err(CallError::Refused("nobody comes".to_owned())) }.boxed()
+    }
 
-    fn others(&self) -> Vec<u32> {
-        vec![1]
+    fn renew(&self, _: &[protocol::Consenter]) {}
+
+    fn heard(&self, _: ConsenterKey) {}
+
+    fn others(&self) -> Vec<ConsenterKey> {
+        Vec::new()
     }
 
     fn missing(&self) -> Vec<String> {
@@ -63,8 +74,9 @@ async fn a_repetition_waits_for_the_message_that_is_on_its_way() {
     let slow = Arc::new(Slow::default());
     let clocks = Arc::new(Clocks::new(|| 0));
     let channel = ChannelId::new("reports").expect("valid");
-    let mut network = Network { channel, consenters: slow.clone(), clocks: Arc::clone(&clocks) };
-    let mut peer = network.new_client(2, &EmptyNode::new()).await;
+    let owners = Owners { first: Arc::new(Vec::new()) };
+    let mut network = Network { channel, consenters: slow.clone(), clocks: Arc::clone(&clocks), owners };
+    let mut peer = network.new_client(2, &Node::of(protocol::Digest([2; 32]))).await;
     let option = || RPCOption::new(Duration::from_millis(1));
 
     for _ in 0..3 {
