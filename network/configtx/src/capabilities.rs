@@ -35,7 +35,7 @@ pub const V1_1: KnownCapability = KnownCapability {
     release: "1.1",
     governs: "version 1.1 of the rules of identities: a renewal's proof is good for the record as it stands \
               (`renew identity v2`), and a certificate bars a key that was never registered; an update is refused whose \
-              checkers of uploads cannot meet the endorsement policy",
+              checkers of uploads cannot meet the endorsement policy; consenters change by an update",
 };
 
 /// Of no release: the build that tests upgrade to knows it, and no other.

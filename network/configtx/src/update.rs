@@ -12,6 +12,7 @@ use protocol::{
 };
 
 use crate::{
+    capabilities::{V1_1, has},
     element::{Element, OrganizationPart, encoded},
     rejection::UpdateRejection,
     tree::Tree,
@@ -106,6 +107,7 @@ pub fn apply_update(
     let (after, first) =
         tree.into_next(sequence).map_err(|(path, reason)| UpdateRejection::element(path, reason))?;
     check_result(&after, update)?;
+    check_consenters(before, &after)?;
     Ok((after, first))
 }
 
@@ -166,13 +168,13 @@ fn check_write(
         return Err(UpdateRejection::element(&write.path, "it is written as it stands"));
     }
     let reason = match element {
-        Element::Consenters => {
-            "the consenters of a channel are those of its first block in this release: their majority is Raft's as well, \
-             and changes of both at once are not offered yet"
-        }
         Element::Capabilities if !keeps_capabilities(before, write) => {
             "a channel keeps the capabilities that it has, since blocks and records were written under them; a capability \
              can be added, and none taken away"
+        }
+        Element::Consenters if !has(before, &V1_1) => {
+            "the consenters of a channel without capability V1_1 are those of its first block, since nodes of release 1.0 \
+             would refuse their change; add the capability first"
         }
         Element::Organization(msp_id, OrganizationPart::FirstIdentities) => {
             let msp = Element::Organization(msp_id.clone(), OrganizationPart::Msp).to_string();
@@ -202,6 +204,20 @@ pub(crate) fn written_capabilities(update: &ConfigUpdate) -> Option<Vec<Capabili
 
 fn capabilities_in(write: &ConfigWrite) -> Option<Vec<Capability>> {
     codec::decode_canonical(write.value.as_deref()?, CONFIG_UPDATE_BYTES_MAX).ok()
+}
+
+/// One consenter at a time comes, goes, or is replaced: any majority before a change then shares a consenter with any
+/// majority after it, and what one of them signed is known to the other.
+fn check_consenters(before: &ChannelConfig, after: &ChannelConfig) -> Result<(), UpdateRejection> {
+    let (before, after) = (&before.orderer.consenters, &after.orderer.consenters);
+    let gone = before.iter().filter(|consenter| !after.contains(consenter)).count();
+    let new = after.iter().filter(|consenter| !before.contains(consenter)).count();
+    if gone <= 1 && new <= 1 {
+        return Ok(());
+    }
+    let reason =
+        format!("it takes {gone} consenters away and brings {new}; change one of them by each update");
+    Err(UpdateRejection::element(Element::Consenters.to_string(), reason))
 }
 
 /// An element has one form: what was written stands there now, byte for byte.

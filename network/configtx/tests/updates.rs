@@ -111,6 +111,7 @@ fn each_element_asks_for_the_agreement_of_its_own_policy() {
         // what changes, how, who signs, verdict
         ("the batch", batch, &[O], "accepted"),
         ("the batch, by all hospitals", batch, &[A, B, C], "policy /Channel/Orderer/Admins is not satisfied"),
+        ("one consenter less", |c, _| drop(c.orderer.consenters.pop()), &[O], "accepted"),
         ("the difficulty", |c, _| c.orderer.difficulty_bits = 4, &[O], "accepted"),
         ("the difficulty, by nobody", |c, _| c.orderer.difficulty_bits = 4, &[], "signed by nobody"),
         ("a chaincode", |c, _| c.chaincodes[0].version = "2.0".into(), &[A, B], "accepted"),
@@ -422,10 +423,10 @@ fn rules_of_the_result_are_judged_after_the_policies_and_reported_together() {
             &["reports.checkers.organizations: found HospitalB", "reports.custodians: found HospitalB"],
         ),
         (
-            "consenters",
-            |c, _| drop(c.orderer.consenters.pop()),
+            "two consenters at once",
+            |c, _| c.orderer.consenters.truncate(1),
             &[A, B, C, O],
-            &["/Channel/Orderer/Consenters: the consenters of a channel are those of its first block"],
+            &["/Channel/Orderer/Consenters: it takes 2 consenters away and brings 0; change one of them"],
         ),
         (
             "an identity that its authority does not know",
@@ -486,6 +487,14 @@ fn a_channel_of_release_1_0_gains_a_capability_and_the_rules_that_it_governs() {
     let steps: [(&[&str], IdentityRules, u16); 2] =
         [(&["V1_0", "V1_1"], IdentityRules::V1_1, 1), (&["V1_0", "V1_1", "V9_9"], IdentityRules::V1_1, 2)];
     assert_eq!((desk.bundle.identity_rules(), desk.bundle.header_version()), (IdentityRules::V1_0, 1));
+    let one_less = |desk: &Desk| {
+        let mut after = desk.bundle.config().clone();
+        after.orderer.consenters.pop();
+        let update = compute_update(desk.bundle.config(), &after).expect("something changes");
+        desk.judge(update, &[O])
+    };
+    let found = one_less(&desk);
+    assert!(found.contains("without capability V1_1 are those of its first block"), "{found}");
     for (names, rules, header) in steps {
         let after = with(&desk, names);
         let update = compute_update(desk.bundle.config(), &after).expect("something changes");
@@ -495,6 +504,7 @@ fn a_channel_of_release_1_0_gains_a_capability_and_the_rules_that_it_governs() {
         assert_eq!((desk.bundle.identity_rules(), desk.bundle.header_version()), (rules, header));
         let version = &desk.bundle.definition("_identity").expect("every channel has it").version;
         assert_eq!(version, rules.version());
+        assert_eq!(one_less(&desk), "accepted", "{names:?}");
     }
 }
 
