@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use configtx::{ConfigBundle, config_of_block};
+use configtx::{Capabilities, ConfigBundle, config_of_block};
 use msp::SigningIdentity;
 use node::{Layers, Problems, SettingsErrors, load_folder, load_msp};
 use ordering::ConsenterKeys;
@@ -151,18 +151,20 @@ pub enum Place {
     Any,
 }
 
-/// Reads the settings: defaults, then `file`, then the environment.
+/// Reads the settings: defaults, then `file`, then the environment. Channels are those of a build that knows `known`.
 ///
 /// # Errors
 /// Every problem, with its origin and fix.
-pub fn read(file: Option<&Path>, place: Place) -> Result<Settings, SettingsErrors> {
+pub fn read(file: Option<&Path>, place: Place, known: Capabilities) -> Result<Settings, SettingsErrors> {
     let layers = Layers::new().defaults(&Written::default());
     let layers = match file {
         Some(path) => layers.file(path),
         None => layers,
     };
     let base = file.and_then(Path::parent).unwrap_or(Path::new("")).to_owned();
-    layers.env(ENV_PREFIX).resolve(|written, problems| Passage { written, base, place, problems }.settings())
+    layers
+        .env(ENV_PREFIX)
+        .resolve(|written, problems| Passage { written, base, place, known, problems }.settings())
 }
 
 struct Passage<'a> {
@@ -170,6 +172,7 @@ struct Passage<'a> {
     /// Relative paths begin at the file's folder, as in Fabric.
     base: PathBuf,
     place: Place,
+    known: Capabilities,
     problems: &'a mut Problems,
 }
 
@@ -269,7 +272,8 @@ impl Passage<'_> {
         let path = self.base.join(path);
         let block = self.problems.check(BOOTSTRAP_FILE, path.display(), Block::from_bytes(&bytes), fix)?;
         let config = self.problems.check(BOOTSTRAP_FILE, path.display(), config_of_block(&block), fix)?;
-        let bundle = self.problems.check(BOOTSTRAP_FILE, path.display(), ConfigBundle::new(config), fix)?;
+        let bundle = ConfigBundle::known_to(config, self.known);
+        let bundle = self.problems.check(BOOTSTRAP_FILE, path.display(), bundle, fix)?;
         Some((block, Arc::new(bundle)))
     }
 

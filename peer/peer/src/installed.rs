@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use asset_transfer::AssetTransfer;
+use configtx::Capabilities;
 use identities::Identities;
 use protocol::ChaincodeName;
 use reports::Reports;
@@ -40,6 +41,14 @@ pub enum ListFault {
         /// The name.
         name: &'static str,
     },
+}
+
+/// What a program adds to the peer that all programs are.
+pub struct Program {
+    /// Its chaincodes, without the system chaincode.
+    pub chaincodes: Vec<Arc<dyn Chaincode>>,
+    /// The capabilities of channels that it knows.
+    pub known: Capabilities,
 }
 
 /// The chaincodes of this release: reports, and the sample of the field.

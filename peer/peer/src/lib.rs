@@ -19,5 +19,5 @@ mod duration;
 mod installed;
 mod node;
 
-pub use cli::run;
+pub use cli::{run, run_knowing};
 pub use installed::chaincodes;

@@ -1,8 +1,8 @@
 //! Who may depend on whom: on lower layers, or on a crate printed above in the same layer of the tree.
 //!
-//! The tree's order is written down here once. A binary never depends on a binary. Two of the outermost crates are libraries:
-//! `peer`, of which its own binary is a few lines, so that another program may be the same peer with more chaincodes; and
-//! `testnet`, which the test crates below it use.
+//! The tree's order is written down here once. A binary never depends on a binary. Three of the outermost crates are
+//! libraries: `peer` and `orderer`, of which their own binaries are a few lines, so that another program may be the same node
+//! with more chaincodes or capabilities; and `testnet`, which the test crates below it use.
 
 use std::collections::BTreeSet;
 
@@ -147,7 +147,8 @@ mod tests {
             (("scenarios", 5, true), ("peer", 5, true), true),
             (("orderer", 5, false), ("peer", 5, true), false),
             (("local", 5, false), ("peer", 5, true), false),
-            (("scenarios", 5, true), ("orderer", 5, false), false),
+            (("scenarios", 5, true), ("orderer", 5, true), true),
+            (("scenarios", 5, true), ("load", 5, false), false),
         ];
         for (from, to, verdict) in rows {
             let side = |(name, layer, is_library)| Side { name, layer, is_library };

@@ -48,7 +48,7 @@ fn every_problem_is_reported_with_its_setting() {
     let text = "General:\n  LocalMSPID: 'no id'\n  BootstrapMethod: none\n  TLS:\n    Enabled: false\n    \
                 RootCAs: []\n  Unknown: 1\n";
     std::fs::write(&file, text).expect("written");
-    let errors = read(Some(&file), Place::Named).expect_err("refused").to_string();
+    let errors = read(Some(&file), Place::Named, Capabilities::RELEASED).expect_err("refused").to_string();
     let keys = [
         "General.LocalMSPID",
         "General.BootstrapMethod",

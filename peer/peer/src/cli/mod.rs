@@ -34,8 +34,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
+use configtx::Capabilities;
 use shim::Chaincode;
 
+use crate::installed::Program;
 use crate::node::IMAGE_WORKER;
 use exit::{Failure, USAGE};
 use output::{Done, OutputFormat};
@@ -87,15 +89,21 @@ enum Verb {
     ImageWorker,
 }
 
-/// Does what the process's arguments say and returns its exit code; a node runs `chaincodes` and the system chaincode.
+/// Does what the process's arguments say and returns its exit code; a node runs `chaincodes` and the system chaincode, and
+/// knows the capabilities of this release.
 ///
 /// A program calls this first and does nothing else: the node starts its own program anew as an image worker, which must
 /// come here before it starts a thread.
 pub fn run(chaincodes: Vec<Arc<dyn Chaincode>>) -> ExitCode {
-    answer(std::env::args_os(), chaincodes)
+    run_knowing(chaincodes, Capabilities::RELEASED)
 }
 
-fn answer(arguments: impl IntoIterator<Item = OsString>, chaincodes: Vec<Arc<dyn Chaincode>>) -> ExitCode {
+/// As [`run`], for a build that knows other capabilities of channels than this release.
+pub fn run_knowing(chaincodes: Vec<Arc<dyn Chaincode>>, known: Capabilities) -> ExitCode {
+    answer(std::env::args_os(), Program { chaincodes, known })
+}
+
+fn answer(arguments: impl IntoIterator<Item = OsString>, program: Program) -> ExitCode {
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -114,19 +122,19 @@ fn answer(arguments: impl IntoIterator<Item = OsString>, chaincodes: Vec<Arc<dyn
     if let Err(error) = node::forbid_core_dumps() {
         return exit::report(&Failure::fault(format!("core dumps cannot be forbidden: {error}")), format);
     }
-    match perform(arguments.verb, format, chaincodes) {
+    match perform(arguments.verb, format, program) {
         Ok(done) => output::print(&done, format),
         Err(failure) => exit::report(&failure, format),
     }
 }
 
-fn perform(verb: Verb, format: OutputFormat, chaincodes: Vec<Arc<dyn Chaincode>>) -> Result<Done, Failure> {
+fn perform(verb: Verb, format: OutputFormat, program: Program) -> Result<Done, Failure> {
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| Failure::fault(format!("the runtime cannot start: {error}")))?;
     runtime.block_on(async {
         match verb {
-            Verb::Version => Ok(version(&chaincodes)),
-            Verb::Node(arguments) => node_start::run(arguments, chaincodes).await,
+            Verb::Version => Ok(version(&program)),
+            Verb::Node(arguments) => node_start::run(arguments, program).await,
             Verb::Channel(arguments) => channel::run(arguments).await,
             Verb::Chaincode(arguments) => chaincode::run(arguments, format).await,
             Verb::Identity(arguments) => identity::run(arguments).await,
@@ -136,13 +144,16 @@ fn perform(verb: Verb, format: OutputFormat, chaincodes: Vec<Arc<dyn Chaincode>>
     })
 }
 
-fn version(chaincodes: &[Arc<dyn Chaincode>]) -> Done {
+fn version(Program { chaincodes, known }: &Program) -> Done {
     let version = env!("CARGO_PKG_VERSION");
     let installed: BTreeMap<&str, &str> =
         chaincodes.iter().map(|chaincode| (chaincode.name(), chaincode.version())).collect();
     let listed: Vec<String> = installed.iter().map(|(name, version)| format!("{name} {version}")).collect();
+    let capabilities = known.names();
+    let names: Vec<&str> = capabilities.iter().map(|capability| capability.0.as_str()).collect();
     let text = format!(
-        "peer:\n Version: {version}\n Chaincodes: {}\n Self-test of the perceptual hash: {}\n OS/Arch: {}/{}",
+        "peer:\n Version: {version}\n Capabilities: {}\n Chaincodes: {}\n Self-test of the perceptual hash: {}\n OS/Arch: {}/{}",
+        names.join(", "),
         listed.join(", "),
         imaging::SELF_TEST_ID,
         std::env::consts::OS,
@@ -152,6 +163,7 @@ fn version(chaincodes: &[Arc<dyn Chaincode>]) -> Done {
         text,
         serde_json::json!({
             "version": version,
+            "capabilities": names,
             "chaincodes": installed,
             "self_test_id": imaging::SELF_TEST_ID,
             "os": std::env::consts::OS,

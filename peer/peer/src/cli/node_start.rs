@@ -1,15 +1,14 @@
 //! `peer node start`.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 use node::{LogFormat, init_tracing};
 use serde_json::Value;
-use shim::Chaincode;
 
 use super::exit::Failure;
 use super::output::Done;
+use crate::installed::Program;
 
 /// `peer node`.
 #[derive(Args, Debug)]
@@ -37,11 +36,11 @@ Example:
 }
 
 /// Runs the verb.
-pub async fn run(arguments: NodeArguments, chaincodes: Vec<Arc<dyn Chaincode>>) -> Result<Done, Failure> {
+pub async fn run(arguments: NodeArguments, program: Program) -> Result<Done, Failure> {
     let NodeVerb::Start { config, log_format } = arguments.verb;
     init_tracing(log_format, "info").map_err(Failure::fault)?;
     let config = config.or_else(|| of_environment(std::env::var("FABRIC_CFG_PATH").ok().as_deref()));
-    crate::node::start(config.as_deref(), chaincodes)
+    crate::node::start(config.as_deref(), program)
         .await
         .map_err(|fault| Failure::fault(crate::node::with_causes(&fault)))?;
     Ok(Done::new("", Value::Null))

@@ -5,6 +5,11 @@ use clap::error::ErrorKind;
 
 use super::*;
 
+/// A program without chaincodes of its own.
+fn program() -> Program {
+    Program { chaincodes: Vec::new(), known: Capabilities::RELEASED }
+}
+
 fn parse(line: &str) -> Result<Arguments, clap::Error> {
     Arguments::try_parse_from(line.split_whitespace())
 }
@@ -116,7 +121,7 @@ fn wrong_lines_are_refused_with_their_kind() {
 
 #[test]
 fn wrong_usage_ends_with_64_and_help_with_0() {
-    let run = |line: &str| answer(line.split_whitespace().map(OsString::from), Vec::new());
+    let run = |line: &str| answer(line.split_whitespace().map(OsString::from), program());
     let rows = [
         ("peer channel fetch last", USAGE),
         ("peer channel update -f /nonexistent/update.pb -c reports", USAGE),
@@ -173,7 +178,7 @@ fn flags_that_contradict_each_other_are_named() {
         "peer channel fetch newest -c r -o nonsense".to_owned(),
     ];
     for line in lines {
-        let code = answer(line.split_whitespace().map(OsString::from), Vec::new());
+        let code = answer(line.split_whitespace().map(OsString::from), program());
         assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::from(USAGE)), "{line}");
     }
 }

@@ -40,23 +40,24 @@ use super::metrics::{self, PeerMetrics};
 use super::peer_node::PeerNode;
 use super::settings::{Settings, with_causes};
 use super::system::Joined;
-use crate::installed::with_system_chaincode;
+use crate::installed::{Program, with_system_chaincode};
 
 /// The hidden verb by which this program becomes an image worker.
 pub const IMAGE_WORKER: &str = "image-worker";
 /// Layout of the stores that this release writes.
 const STORE_LAYOUT: u32 = 1;
 
-/// Runs a peer with these chaincodes until it is told to end.
+/// Runs a program's peer until it is told to end.
 ///
 /// # Errors
 /// [`NodeFault`]: nothing was bound then, or everything was closed again.
-pub async fn start(file: Option<&Path>, chaincodes: Vec<Arc<dyn Chaincode>>) -> Result<(), NodeFault> {
+pub async fn start(file: Option<&Path>, program: Program) -> Result<(), NodeFault> {
+    let Program { chaincodes, known } = program;
     let settings = Settings::load(file)?;
     let metrics = Metrics::new();
     let host = start_chaincodes(chaincodes, &settings)?;
     let images = start_images().await?;
-    let parts = Parts::prepare(&settings, (host, images), &metrics)?;
+    let parts = Parts::prepare(&settings, (host, images, known), &metrics)?;
     let listener = listen(settings.listen).await?;
     let health = Health::new(env!("CARGO_PKG_VERSION"));
     health::register(
@@ -113,7 +114,7 @@ struct Parts {
 impl Parts {
     fn prepare(
         settings: &Settings,
-        (host, images): (ChaincodeHost, Arc<ImageWorkers>),
+        (host, images, known): (ChaincodeHost, Arc<ImageWorkers>, Capabilities),
         metrics: &Metrics,
     ) -> Result<Self, NodeFault> {
         let start = |what: &'static str, error: &dyn std::error::Error| NodeFault::Start {
@@ -129,7 +130,7 @@ impl Parts {
         let sealed = SealedStore::new(open_store(settings, "sealed", "sealed reports", &SEALED_FAMILIES)?);
         let ledgers = settings.folder.join("ledgers");
         let (roots, own_roots) = (settings.roots.clone(), settings.own_roots.clone());
-        let channels = Channels::open(ledgers, roots, own_roots, Capabilities::RELEASED)?;
+        let channels = Channels::open(ledgers, roots, own_roots, known)?;
         let channels = Arc::new(channels);
         let gate = revocation_gate(channels.clone());
         let client = TlsClient::gated(&settings.tls, &settings.roots, &gate);
