@@ -87,6 +87,7 @@ pub fn genesis_block(config: &ChannelConfig, timestamp_ms: u64) -> Block {
         timestamp_ms,
         last_config: BlockNumber(0),
         proof: Proof::default(),
+        envelope_count: None,
     };
     Block { header, envelopes, signatures: Vec::new() }
 }

@@ -627,6 +627,7 @@ fn block(content: Bytes) -> Block {
         timestamp_ms: NOW_MS,
         last_config: BlockNumber(5),
         proof: Proof::default(),
+        envelope_count: None,
     };
     Block { header, envelopes, signatures: Vec::new() }
 }

@@ -36,11 +36,33 @@ pub struct BlockHeader {
     pub last_config: BlockNumber,
     /// The seal.
     pub proof: Proof,
+    /// How many envelopes the block has. Version 2 has it, version 1 has not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub envelope_count: Option<u32>,
 }
 
 impl BlockHeader {
-    /// The version that this release writes.
+    /// The version of every first block, and of those that follow until a capability of the channel brings another.
     pub const VERSION: u16 = 1;
+    /// The newest version that is read. Which one a channel's blocks have is for its configuration to say.
+    pub const VERSION_MAX: u16 = 2;
+
+    /// The count of `envelopes` as it stands in a header of that version.
+    #[must_use]
+    pub fn envelope_count_of(version: u16, envelopes: &[Bytes]) -> Option<u32> {
+        (version >= 2).then(|| u32::try_from(envelopes.len()).unwrap_or(u32::MAX))
+    }
+
+    fn check_form(&self) -> Result<(), DecodeError> {
+        if self.version == 0 || self.version > Self::VERSION_MAX {
+            return codec::expect_version("BlockHeader", self.version, Self::VERSION_MAX);
+        }
+        if self.envelope_count.is_some() == (self.version >= 2) {
+            return Ok(());
+        }
+        let reason = format!("version {} has another number of parts", self.version);
+        Err(DecodeError::Malformed { type_name: "BlockHeader", reason })
+    }
 
     /// The block hash: SHA-256 of the header's bytes.
     #[must_use]
@@ -89,7 +111,7 @@ impl Block {
     /// [`DecodeError`] as [`codec::decode_canonical`], and for an unknown version or too many envelopes.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
         let block: Self = codec::decode_canonical(bytes, BLOCK_BYTES_MAX)?;
-        codec::expect_version("BlockHeader", block.header.version, BlockHeader::VERSION)?;
+        block.header.check_form()?;
         if block.envelopes.len() > BLOCK_ENVELOPES_MAX {
             return Err(DecodeError::TooLarge {
                 type_name: "Block (count of envelopes)",
@@ -133,6 +155,7 @@ mod tests {
             timestamp_ms: 1_700_000_000_000,
             last_config: BlockNumber(0),
             proof: Proof::default(),
+            envelope_count: None,
         }
     }
 
@@ -148,9 +171,26 @@ mod tests {
         let mut longer = bytes.clone();
         longer.push(0);
         assert!(Block::from_bytes(&longer).is_err());
-        let newer = Block { header: BlockHeader { version: 2, ..header() }, ..block };
-        let error = Block::from_bytes(&newer.to_bytes()).expect_err("unknown version");
-        assert!(error.to_string().contains("newer release"), "{error}");
+        let rows = [
+            // version, count, what is said
+            (1, None, ""),
+            (1, Some(1), "another number of parts"),
+            (2, Some(1), ""),
+            (2, None, "another number of parts"),
+            (3, Some(1), "newer release"),
+            (0, None, "newer release"),
+        ];
+        for (version, envelope_count, said) in rows {
+            let header = BlockHeader { version, envelope_count, ..header() };
+            let written = Block { header, ..block.clone() };
+            let found = Block::from_bytes(&written.to_bytes());
+            match found {
+                Ok(read) => assert!(said.is_empty() && read == written, "{version} {envelope_count:?}"),
+                Err(error) => {
+                    assert!(!said.is_empty() && error.to_string().contains(said), "{version}: {error}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -51,6 +51,7 @@ pub fn prepare(chain: &Chain, clocks: &Clocks, previous: &BlockHeader, mut items
     let (items, refused) = readmitted(&bundle, clocks.now_ms(), items);
     let facts = Assembly {
         previous,
+        version: bundle.header_version(),
         last_config: chain.last_config(),
         difficulty_bits: bundle.config().orderer.difficulty_bits,
         clocks_ms: &clocks_ms,
@@ -65,8 +66,9 @@ fn prepare_update(bundle: &ConfigBundle, previous: &BlockHeader, clocks_ms: &[u6
     let at_ms = block_timestamp(previous.timestamp_ms, clocks_ms);
     match next_config(bundle, &item.envelope, at_ms) {
         Ok(next) => {
-            let facts =
-                Assembly { previous, last_config: previous.number.next(), difficulty_bits: 0, clocks_ms };
+            // Its own configuration is in force from the next block on.
+            let (version, last_config) = (bundle.header_version(), previous.number.next());
+            let facts = Assembly { previous, version, last_config, difficulty_bits: 0, clocks_ms };
             let block = Some(assemble(&facts, vec![next.envelope().clone()]));
             Prepared { items: vec![item], refused: Vec::new(), block }
         }

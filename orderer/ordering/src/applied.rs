@@ -37,6 +37,28 @@ pub enum AppliedRefusal {
         /// The hash of the last header.
         expected: BlockHash,
     },
+    /// In another version than the configuration in force asks for.
+    #[error(
+        "block {number} has a header of version {found}, and the configuration in force asks for version {expected}"
+    )]
+    Version {
+        /// Its number.
+        number: BlockNumber,
+        /// In its header.
+        found: u16,
+        /// In force.
+        expected: u16,
+    },
+    /// Its header counts other envelopes.
+    #[error("block {number} has {count} envelopes, and its header says {}", stated.map_or_else(|| "nothing".to_owned(), |count| count.to_string()))]
+    Stated {
+        /// Its number.
+        number: BlockNumber,
+        /// Its envelopes.
+        count: usize,
+        /// What its header says.
+        stated: Option<u32>,
+    },
     /// For another channel.
     #[error("block {number} belongs to channel {found}")]
     Channel {
@@ -140,6 +162,10 @@ pub fn check_applied(
     let number = header.number;
     let config = bundle.config();
     check_link(header, previous)?;
+    let (found, expected) = (header.version, bundle.header_version());
+    if found != expected {
+        return Err(AppliedRefusal::Version { number, found, expected });
+    }
     // A configuration stands alone in its block, names the block itself, and is sealed without work.
     let config_envelope = match &block.envelopes[..] {
         [envelope] if is_config_envelope(envelope) => Some(envelope),
@@ -156,6 +182,10 @@ pub fn check_applied(
     let (count, max) = (block.envelopes.len(), config.orderer.batch.max_message_count);
     if count == 0 || count as u64 > u64::from(max) {
         return Err(AppliedRefusal::Count { number, count, max });
+    }
+    let stated = header.envelope_count;
+    if stated != BlockHeader::envelope_count_of(header.version, &block.envelopes) {
+        return Err(AppliedRefusal::Stated { number, count, stated });
     }
     let expected = data_hash(&block.envelopes);
     if header.data_hash != expected {

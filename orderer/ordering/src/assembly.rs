@@ -11,6 +11,8 @@ use protocol::{Block, BlockHeader, BlockNumber, Proof, data_hash};
 pub struct Assembly<'a> {
     /// The header before.
     pub previous: &'a BlockHeader,
+    /// The version of headers in force.
+    pub version: u16,
     /// Number of the block with the configuration in force.
     pub last_config: BlockNumber,
     /// The difficulty in force.
@@ -23,7 +25,7 @@ pub struct Assembly<'a> {
 #[must_use]
 pub fn assemble(facts: &Assembly<'_>, envelopes: Vec<Bytes>) -> Block {
     let header = BlockHeader {
-        version: BlockHeader::VERSION,
+        version: facts.version,
         channel: facts.previous.channel.clone(),
         number: facts.previous.number.next(),
         previous_hash: facts.previous.hash(),
@@ -31,6 +33,7 @@ pub fn assemble(facts: &Assembly<'_>, envelopes: Vec<Bytes>) -> Block {
         timestamp_ms: block_timestamp(facts.previous.timestamp_ms, facts.clocks_ms),
         last_config: facts.last_config,
         proof: Proof { difficulty_bits: facts.difficulty_bits, nonce: 0 },
+        envelope_count: BlockHeader::envelope_count_of(facts.version, &envelopes),
     };
     Block { header, envelopes, signatures: Vec::new() }
 }
@@ -88,15 +91,20 @@ mod tests {
             timestamp_ms: 10,
             last_config: BlockNumber(0),
             proof: Proof::default(),
+            envelope_count: None,
         };
         let facts = Assembly {
             previous: &previous,
+            version: 1,
             last_config: BlockNumber(3),
             difficulty_bits: 4,
             clocks_ms: &[77],
         };
         let envelopes = vec![Bytes::from_static(b"one"), Bytes::from_static(b"two")];
+        let newer = assemble(&Assembly { version: 2, ..facts }, envelopes.clone());
+        assert_eq!((newer.header.version, newer.header.envelope_count), (2, Some(2)));
         let block = assemble(&facts, envelopes.clone());
+        assert_eq!((block.header.version, block.header.envelope_count), (1, None));
         assert_eq!(block.header.number, BlockNumber(7));
         assert_eq!(block.header.previous_hash, previous.hash());
         assert_eq!(block.header.data_hash, data_hash(&envelopes));

@@ -1,6 +1,6 @@
 //! The proof-of-work seal: a nonce that gives the block's hash the leading zero bits that the channel asks for.
 //!
-//! Works in steps, so that whoever runs it can stop between two. The nonce is the header's last field, so all bytes
+//! Works in steps, so that whoever runs it can stop between two. The nonce is among the header's last bytes, so all
 //! before it are hashed once. What the result means is checked by [`BlockHeader::is_sealed`].
 
 use std::ops::Range;
@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 #[derive(Clone, Debug)]
 pub struct Seal {
     before_nonce: Sha256,
+    after_nonce: Vec<u8>,
     difficulty_bits: u32,
 }
 
@@ -22,9 +23,11 @@ impl Seal {
         let mut header = header.clone();
         header.proof.nonce = 0;
         let bytes = codec::encode(&header);
-        // A nonce of 0 is encoded as one byte, the last.
-        let before_nonce = Sha256::new().chain_update(&bytes[..bytes.len().saturating_sub(1)]);
-        Self { before_nonce, difficulty_bits: u32::from(header.proof.difficulty_bits) }
+        let after_nonce = header.envelope_count.map(|count| codec::encode(&count)).unwrap_or_default();
+        // A nonce of 0 is encoded as one byte, the last before the count, if there is one.
+        let before = bytes.len().saturating_sub(after_nonce.len() + 1);
+        let before_nonce = Sha256::new().chain_update(&bytes[..before]);
+        Self { before_nonce, after_nonce, difficulty_bits: u32::from(header.proof.difficulty_bits) }
     }
 
     /// The first nonce of `nonces` that seals the header; `None` where the range holds none.
@@ -34,7 +37,8 @@ impl Seal {
     }
 
     fn holds(&self, nonce: u64) -> bool {
-        let hash = self.before_nonce.clone().chain_update(codec::encode(&nonce)).finalize();
+        let hash = self.before_nonce.clone().chain_update(codec::encode(&nonce));
+        let hash = hash.chain_update(&self.after_nonce).finalize();
         let mut bits = 0;
         for byte in hash.iter() {
             bits += byte.leading_zeros();
@@ -62,13 +66,16 @@ mod tests {
             timestamp_ms: 1_700_000_000_000,
             last_config: BlockNumber(0),
             proof: Proof { difficulty_bits, nonce: 99 },
+            envelope_count: None,
         }
     }
 
     #[test]
     fn a_found_nonce_seals_the_header_whatever_its_width() {
-        for difficulty_bits in [0, 1, 4, 10] {
-            let mut header = header(difficulty_bits);
+        for (difficulty_bits, envelope_count) in [(0, None), (1, None), (4, None), (10, None), (9, Some(300))]
+        {
+            let version = if envelope_count.is_some() { 2 } else { 1 };
+            let mut header = BlockHeader { version, envelope_count, ..header(difficulty_bits) };
             let seal = Seal::new(&header);
             for first in [0, 100, 1 << 8, 1 << 16, 1 << 32] {
                 let nonce = seal.find(first..first + (1 << 16)).expect("16 bits hold a seal of 10");

@@ -44,16 +44,25 @@ impl OrderedBlock {
 /// Why a block is not the channel's next one.
 #[derive(Debug, thiserror::Error)]
 pub enum BlockRejection {
-    /// The header is of another release.
+    /// The header has another version than the configuration in force asks for.
     #[error(
-        "block {number} has header version {version}; this release reads version {}",
-        BlockHeader::VERSION
+        "block {number} has a header of version {found}; the channel's configuration asks for {expected}"
     )]
     Version {
         /// The block.
         number: BlockNumber,
         /// Its header's version.
-        version: u16,
+        found: u16,
+        /// The version in force.
+        expected: u16,
+    },
+    /// The header counts other envelopes.
+    #[error("block {number} has {envelopes} envelopes, not as many as its header says")]
+    EnvelopeCount {
+        /// The block.
+        number: BlockNumber,
+        /// How many it has.
+        envelopes: usize,
     },
     /// The block is of another channel.
     #[error("the block is of channel {found}, this is {expected}")]
@@ -180,8 +189,9 @@ pub fn check_link(
     let header = &block.header;
     let number = header.number;
     let expected = &bundle.config().channel;
-    if header.version != BlockHeader::VERSION {
-        return Err(BlockRejection::Version { number, version: header.version });
+    if header.version != bundle.header_version() {
+        let (found, expected) = (header.version, bundle.header_version());
+        return Err(BlockRejection::Version { number, found, expected });
     }
     if header.channel != *expected {
         return Err(BlockRejection::OtherChannel {
@@ -195,6 +205,9 @@ pub fn check_link(
     let envelopes = block.envelopes.len();
     if envelopes > BLOCK_ENVELOPES_MAX {
         return Err(BlockRejection::TooManyEnvelopes { number, envelopes });
+    }
+    if header.envelope_count != BlockHeader::envelope_count_of(header.version, &block.envelopes) {
+        return Err(BlockRejection::EnvelopeCount { number, envelopes });
     }
     let computed = data_hash(&block.envelopes);
     if header.data_hash != computed {

@@ -176,7 +176,12 @@ fn a_joining_organisation_is_registered_and_nobody_comes_back_by_joining_again()
 fn a_block_follows_only_if_every_rule_holds() {
     let rows: Vec<(&str, Change, &str)> = vec![
         ("as it should be", |_| (), "accepted"),
-        ("a newer header", |b| b.header.version = 2, "header version 2"),
+        (
+            "a newer header",
+            |b| b.header.version = 2,
+            "header of version 2; the channel's configuration asks for 1",
+        ),
+        ("a count that version 1 has not", |b| b.header.envelope_count = Some(1), "not as many"),
         (
             "another channel",
             |b| b.header.channel = ChannelId::new("other").expect("valid"),
@@ -205,6 +210,43 @@ fn a_block_follows_only_if_every_rule_holds() {
         block.signatures = sign_block(&network, &block.header);
         let result = check_link(block, &chain.last, &chain.bundle);
         let found = result.map_or_else(|rejection| rejection.to_string(), |_| "accepted".to_owned());
+        assert!(found.contains(verdict), "{name}: {found}");
+    }
+}
+
+#[test]
+fn headers_count_their_envelopes_behind_the_block_that_names_the_capability_and_nowhere_else() {
+    let network = Network::new();
+    let mut chain = Chain::new(&network);
+    let followed = |chain: &Chain, change: Change| {
+        let mut block = chain.next_block(&network, vec![envelope(&network, "1"), envelope(&network, "2")]);
+        change(&mut block);
+        block.signatures = sign_block(&network, &block.header);
+        let result = check_link(block, &chain.last, &chain.bundle);
+        result.map_or_else(|rejection| rejection.to_string(), |_| "accepted".to_owned())
+    };
+    let older: Change = |b| (b.header.version, b.header.envelope_count) = (1, None);
+    let newer: Change = |b| (b.header.version, b.header.envelope_count) = (2, Some(2));
+    assert_eq!(followed(&chain, older), "accepted");
+    assert!(followed(&chain, newer).contains("asks for 1"));
+
+    let update = changed(&chain, |config| config.capabilities.push(Capability("V9_9".into())));
+    let orderers = network.orgs["Orderers"].issue("admin", "admin");
+    let [a, b] = admins(&network);
+    let switch = chain.validate(&network, vec![chain.config_envelope(&update, &[a, b, &orderers])]);
+    let switch = switch.expect("readable");
+    assert_eq!((switch.block().header.version, switch.block().header.envelope_count), (1, None));
+    chain.commit(&switch);
+
+    let rows: [(&str, Change, &str); 5] = [
+        ("counted", newer, "accepted"),
+        ("of before", older, "header of version 1; the channel's configuration asks for 2"),
+        ("one too many", |b| b.header.envelope_count = Some(3), "not as many as its header says"),
+        ("uncounted", |b| b.header.envelope_count = None, "not as many as its header says"),
+        ("of a later release", |b| b.header.version = 3, "header of version 3"),
+    ];
+    for (name, change, verdict) in rows {
+        let found = followed(&chain, change);
         assert!(found.contains(verdict), "{name}: {found}");
     }
 }

@@ -132,6 +132,7 @@ fn create(report: &[u8], previous: &BlockHeader, difficulty_bits: u8, number: u3
     envelope.splice(..place.len(), place.bytes());
     let facts = Assembly {
         previous,
+        version: BlockHeader::VERSION,
         last_config: BlockNumber(0),
         difficulty_bits,
         clocks_ms: &[previous.timestamp_ms + 1],
@@ -149,6 +150,7 @@ fn genesis() -> Result<BlockHeader> {
         timestamp_ms: 0,
         last_config: BlockNumber(0),
         proof: Proof::default(),
+        envelope_count: None,
     })
 }
 

@@ -24,6 +24,7 @@ fn block(number: u64, previous_hash: BlockHash, envelope: &[u8]) -> Block {
         timestamp_ms: 1_000 + number,
         last_config: BlockNumber(0),
         proof: Proof::default(),
+        envelope_count: None,
     };
     Block { header, envelopes, signatures: vec![] }
 }

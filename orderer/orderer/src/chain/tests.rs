@@ -66,8 +66,13 @@ pub fn open(folder: &TempDir) -> Store {
 pub fn next_block(chain: &Chain, envelopes: Vec<Bytes>) -> Block {
     let previous = chain.last_header();
     let clocks = [NOW_MS + 5];
-    let facts =
-        Assembly { previous: &previous, last_config: BlockNumber(0), difficulty_bits: 0, clocks_ms: &clocks };
+    let facts = Assembly {
+        previous: &previous,
+        version: 1,
+        last_config: BlockNumber(0),
+        difficulty_bits: 0,
+        clocks_ms: &clocks,
+    };
     assemble(&facts, envelopes)
 }
 
@@ -190,6 +195,7 @@ fn several_blocks_are_applied_in_one_batch_and_found_by_transaction() {
     let first = next_block(&chain, vec![world.envelope(0, 1)]);
     let facts = Assembly {
         previous: &first.header,
+        version: 1,
         last_config: BlockNumber(0),
         difficulty_bits: 0,
         clocks_ms: &[NOW_MS + 6],
@@ -253,6 +259,7 @@ fn config_block(chain: &Chain, world: &World, change: impl FnOnce(&mut protocol:
     let next = configtx::next_config(&bundle, &update, at_ms).expect("agreed");
     let facts = Assembly {
         previous: &previous,
+        version: 1,
         last_config: previous.number.next(),
         difficulty_bits: 0,
         clocks_ms: &clocks,
@@ -268,6 +275,7 @@ fn a_configuration_block_is_in_force_from_the_next_entry_on_and_after_a_restart(
     let plain = next_block(&chain, vec![world.envelope(0, 1)]);
     let facts = Assembly {
         previous: &block.header,
+        version: 1,
         last_config: BlockNumber(1),
         difficulty_bits: 2,
         clocks_ms: &[NOW_MS + 9],

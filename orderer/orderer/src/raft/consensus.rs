@@ -341,6 +341,7 @@ mod tests {
             timestamp_ms: 12,
             last_config: BlockNumber(0),
             proof: Proof::default(),
+            envelope_count: None,
         };
         let envelopes = vec![Bytes::from_static(b"one"), Bytes::from_static(b"two")];
         let bytes = Block { header: header.clone(), envelopes, signatures: Vec::new() }.to_bytes();

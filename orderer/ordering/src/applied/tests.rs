@@ -1,6 +1,7 @@
 //! One row a rule of a block that consensus hands back.
 
 use bytes::Bytes;
+use configtx::Capabilities;
 use prost::Message as _;
 use protocol::Proof;
 
@@ -19,6 +20,51 @@ fn genesis() -> BlockHeader {
         timestamp_ms: 1_000,
         last_config: BlockNumber(0),
         proof: Proof::default(),
+        envelope_count: None,
+    }
+}
+
+/// A count of envelopes is in force with its capability, at the same block on every consenter.
+#[test]
+fn a_consenter_applies_headers_of_the_version_in_force_only() {
+    let mut world = World::new(&[7050]);
+    let v1 = world.bundle();
+    world.config.capabilities.push(protocol::Capability("V9_9".to_owned()));
+    let v2 = ConfigBundle::known_to(world.config.clone(), Capabilities::TESTED).expect("holds");
+    let previous = genesis();
+    let assembled = |version| {
+        let facts = Assembly {
+            previous: &previous,
+            version,
+            last_config: BlockNumber(0),
+            difficulty_bits: 0,
+            clocks_ms: &[2_000],
+        };
+        assemble(&facts, vec![world.envelope(0, 1), world.envelope(0, 2)])
+    };
+    let mut miscounted = assembled(2);
+    miscounted.header.envelope_count = Some(1);
+    let rows = [
+        ("version 1 before", assembled(1), &v1, "applied"),
+        (
+            "version 2 before",
+            assembled(2),
+            &v1,
+            "a header of version 2, and the configuration in force asks for version 1",
+        ),
+        (
+            "version 1 behind",
+            assembled(1),
+            &v2,
+            "a header of version 1, and the configuration in force asks for version 2",
+        ),
+        ("version 2 behind", assembled(2), &v2, "applied"),
+        ("a wrong count", miscounted, &v2, "has 2 envelopes, and its header says 1"),
+    ];
+    for (name, block, bundle, verdict) in rows {
+        let found = check_applied(&block, &previous, bundle, BlockNumber(0));
+        let found = found.map_or_else(|refusal| refusal.to_string(), |_| "applied".to_owned());
+        assert!(found.contains(verdict), "{name}: {found}");
     }
 }
 
@@ -35,6 +81,7 @@ fn each_rule_of_a_block_that_is_applied() {
     let (previous, bundle) = (genesis(), world.bundle());
     let facts = Assembly {
         previous: &previous,
+        version: 1,
         last_config: BlockNumber(0),
         difficulty_bits: 3,
         clocks_ms: &[2_000],
@@ -103,6 +150,7 @@ fn a_block_without_its_seal_is_refused() {
     let previous = genesis();
     let facts = Assembly {
         previous: &previous,
+        version: 1,
         last_config: BlockNumber(0),
         difficulty_bits: 8,
         clocks_ms: &[2_000],
@@ -126,6 +174,7 @@ fn each_rule_of_a_configuration_block() {
     let next = configtx::next_config(&bundle, &update, NOW_MS + 1).expect("agreed");
     let facts = Assembly {
         previous: &previous,
+        version: 1,
         last_config: BlockNumber(1),
         difficulty_bits: 0,
         clocks_ms: &[NOW_MS + 1],
@@ -200,6 +249,7 @@ fn a_configuration_of_a_later_release_stops_the_consenter_and_is_not_dropped() {
     envelope.payload = payload.encode_to_vec().into();
     let facts = Assembly {
         previous: &previous,
+        version: 1,
         last_config: BlockNumber(1),
         difficulty_bits: 0,
         clocks_ms: &[NOW_MS + 1],

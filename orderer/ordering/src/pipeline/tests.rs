@@ -17,6 +17,7 @@ fn header(number: u64, previous_hash: BlockHash, salt: u64) -> BlockHeader {
         timestamp_ms: salt,
         last_config: BlockNumber(0),
         proof: Proof::default(),
+        envelope_count: None,
     }
 }
 

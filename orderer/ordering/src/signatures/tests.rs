@@ -17,6 +17,7 @@ fn header(world: &World) -> BlockHeader {
         timestamp_ms: NOW_MS,
         last_config: BlockNumber(0),
         proof: Proof::default(),
+        envelope_count: None,
     }
 }
 

@@ -118,6 +118,7 @@ mod tests {
             timestamp_ms: 1_700_000_000_000,
             last_config: BlockNumber(0),
             proof: Proof { difficulty_bits: 0, nonce: 9 },
+            envelope_count: None,
         }
     }
 

@@ -93,6 +93,7 @@ fn block(number: u64) -> Block {
         timestamp_ms: 1,
         last_config: BlockNumber(2),
         proof: Proof::default(),
+        envelope_count: None,
     };
     Block { header, envelopes: Vec::new(), signatures: Vec::new() }
 }

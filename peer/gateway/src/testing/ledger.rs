@@ -82,6 +82,7 @@ impl MemoryLedger {
             timestamp_ms: NOW_MS + 1_000 + number.0,
             last_config: BlockNumber(0),
             proof: Proof { difficulty_bits: 0, nonce: 0 },
+            envelope_count: None,
         };
         for (place, (envelope, code)) in envelopes.iter().enumerate() {
             let tx_number = TxNumber(place as u32);

@@ -93,6 +93,7 @@ fn block_commit(
         timestamp_ms: 1_000 + number,
         last_config: BlockNumber(0),
         proof: Proof::default(),
+        envelope_count: None,
     };
     let commit_hash = CommitHash::of(&[previous.1.as_bytes(), &header.hash().as_bytes()[..]].concat());
     let block = Block { header, envelopes, signatures: vec![] };

@@ -104,6 +104,7 @@ mod tests {
             timestamp_ms: 1,
             last_config: BlockNumber(0),
             proof: Proof::default(),
+            envelope_count: None,
         };
         let hash = header.hash().to_string();
         let envelopes = vec![envelope(), Bytes::from_static(&[0xff; 9])];
