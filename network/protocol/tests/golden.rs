@@ -58,6 +58,7 @@ fn header() -> BlockHeader {
         timestamp_ms: 1_700_000_000_000,
         last_config: BlockNumber(0),
         proof: Proof { difficulty_bits: 8, nonce: 77 },
+        envelope_count: None,
     }
 }
 
@@ -174,6 +175,8 @@ fn config() -> ChannelConfig {
 #[test]
 fn the_bytes_of_hashed_and_stored_types_are_frozen() {
     check("block_header", &codec::encode(&header()));
+    let counted = BlockHeader { version: 2, envelope_count: Some(300), ..header() };
+    check("block_header_v2", &codec::encode(&counted));
     check(
         "block",
         &Block { header: header(), envelopes: vec![Bytes::from_static(b"e")], signatures: vec![signature()] }
@@ -240,6 +243,25 @@ fn the_bytes_of_hashed_and_stored_types_are_frozen() {
     check("identity_register_proof", &proven(ProofScope::Registration));
     check("identity_renew_proof", &proven(ProofScope::Renewal));
     check("identity_renew_proof_v2", &proven(ProofScope::RenewalAfter(3)));
+}
+
+/// What a key signs for one purpose is no signature for another, in this release or a later one.
+#[test]
+fn what_stands_before_a_signed_request_is_frozen() {
+    let domains = [
+        SigningDomain::KeyRequest,
+        SigningDomain::KeyDeposit,
+        SigningDomain::BlockRequest,
+        SigningDomain::Seal,
+        SigningDomain::Download,
+        SigningDomain::Verify,
+        SigningDomain::SignatureShare,
+        SigningDomain::Uploaded,
+    ];
+    let signed: Vec<u8> =
+        domains.into_iter().flat_map(|domain| SignedRequest::signed_bytes(domain, b"payload")).collect();
+    check("signed_bytes", &signed);
+    check("signing_domain", &codec::encode(&domains));
 }
 
 #[test]
@@ -370,6 +392,13 @@ fn the_bytes_of_messages_of_a_hospitals_users_are_frozen() {
         DownloadEvent::Verified { binding: "ab".into(), size: 1_000 },
     ];
     check("download_event", &codec::encode(&events));
+    let uploaded =
+        UploadedRequest { version: UploadedRequest::VERSION, channel: channel(), digest: Digest([6; 32]) };
+    check("uploaded_request", &codec::encode(&uploaded));
+    check(
+        "uploaded_before",
+        &codec::encode(&[UploadedBefore { report_id: tx_id(), uploaded_at_ms: 1_700_000_000_000 }]),
+    );
     check("verify_request", &codec::encode(&VerifyRequest { channel: channel(), report_id: tx_id() }));
     let finding = VerifyFinding { subject: "binding".into(), holds: true, detail: "same".into() };
     check(

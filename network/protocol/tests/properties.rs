@@ -13,7 +13,8 @@ use protocol::{
     Block, BlockHeader, BlockRequest, BlockResponse, ChannelConfig, CommitAttestation, ConsensusReply,
     ConsensusRequest, DeliverReply, Digest, DownloadEvent, DownloadRequest, IdentityRecord, KeyDeposit,
     KeyRelease, KeyRequest, Outvoted, ReadWriteSet, SealDescription, SealRequest, SealedReport,
-    SignedAttestation, SignedRequest, VerifyReport, VerifyRequest, codec, merkle,
+    SignedAttestation, SignedRequest, UploadedBefore, UploadedRequest, VerifyReport, VerifyRequest, codec,
+    merkle,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -38,9 +39,10 @@ const fn sent(name: &'static str, reread: Reread) -> Row {
     Row { name, reread, is_hashed: false }
 }
 
-const ROWS: [Row; 24] = [
+const ROWS: [Row; 27] = [
     hashed("block", |bytes| Some(Block::from_bytes(bytes).ok()?.to_bytes())),
     hashed("block_header", canonical::<BlockHeader>),
+    hashed("block_header_v2", canonical::<BlockHeader>),
     hashed("channel_config", |bytes| Some(ChannelConfig::from_bytes(bytes).ok()?.to_bytes())),
     hashed("commit_attestation", canonical::<CommitAttestation>),
     hashed("identity_record", canonical::<IdentityRecord>),
@@ -61,6 +63,8 @@ const ROWS: [Row; 24] = [
     sent("seal_request", plain::<Vec<SealRequest>>),
     sent("sealed_report", plain::<SealedReport>),
     sent("signed_attestation", plain::<SignedAttestation>),
+    sent("uploaded_before", plain::<Vec<UploadedBefore>>),
+    sent("uploaded_request", plain::<UploadedRequest>),
     sent("verify_report", plain::<VerifyReport>),
     sent("verify_request", plain::<VerifyRequest>),
 ];
