@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
+use configtx::{PendingUpdate, compute_update, config_of_block};
+use protocol::{Block, ChannelConfig};
 use testnet::{CliOutput, Hospital, Network, NetworkOptions, User};
 
 /// An update's file on its way.
@@ -36,6 +38,26 @@ impl ChannelUpdate {
         let said =
             network.configtxgen(&[&compute[..], &["--channel-id", &channel]].concat())?.expect_code(0)?;
         println!("{}", said.stdout.trim());
+        Ok(Self { file, channel })
+    }
+
+    /// The update that leads from the configuration in force to what `change` makes of it: for what no file of
+    /// this release can describe.
+    ///
+    /// # Errors
+    /// Where the block cannot be fetched, or nothing changes.
+    pub fn changing(network: &Network, name: &str, change: impl FnOnce(&mut ChannelConfig)) -> Result<Self> {
+        let channel = network.options().channel.clone();
+        let block = network.path(&format!("{name}.block"));
+        let path = block.display().to_string();
+        let fetch = ["channel", "fetch", "config", &path, "-c", &channel];
+        network.admin(Hospital::A).peer(&fetch)?.expect_code(0)?;
+        let before = config_of_block(&Block::from_bytes(&std::fs::read(block)?)?)?;
+        let mut after = before.clone();
+        change(&mut after);
+        let update = compute_update(&before, &after).context("nothing changes")?;
+        let file = network.path(&format!("{name}.pb"));
+        std::fs::write(&file, PendingUpdate::new(update).to_bytes())?;
         Ok(Self { file, channel })
     }
 

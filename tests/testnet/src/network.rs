@@ -180,6 +180,8 @@ pub struct Network {
     // Processes end before their folder goes: fields are dropped in this order.
     peers: BTreeMap<Hospital, NodeProcess>,
     orderers: BTreeMap<Hospital, NodeProcess>,
+    /// Binaries of those nodes that run others than the rest.
+    installed: BTreeMap<String, &'static str>,
     runtime: tokio::runtime::Runtime,
     folder: TempDir,
 }
@@ -202,8 +204,8 @@ impl Network {
             make_genesis(folder.path(), &ports, &second, (&second.channel, &SECOND_MEMBERS))?;
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let mut network =
-            Self { folder, options, ports, peers: BTreeMap::new(), orderers: BTreeMap::new(), runtime };
+        let (peers, orderers, installed) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let mut network = Self { folder, options, ports, peers, orderers, installed, runtime };
         for hospital in Hospital::ALL.into_iter().take(network.options.orderers) {
             network.launch_orderer(hospital, &["--bootstrap"])?;
         }
@@ -410,6 +412,20 @@ impl Network {
         self.ports.orderer(hospital)
     }
 
+    /// Has a hospital's peer run that binary from its next start on.
+    pub fn install_peer(&mut self, hospital: Hospital, binary: &'static str) {
+        self.installed.insert(hospital.peer_name(), binary);
+    }
+
+    /// Has a hospital's orderer run that binary from its next start on.
+    pub fn install_orderer(&mut self, hospital: Hospital, binary: &'static str) {
+        self.installed.insert(hospital.orderer_name(), binary);
+    }
+
+    fn binary_of(&self, node: &str, otherwise: &'static str) -> &'static str {
+        self.installed.get(node).copied().unwrap_or(otherwise)
+    }
+
     /// Starts a peer and waits until it answers.
     ///
     /// # Errors
@@ -426,6 +442,18 @@ impl Network {
     pub fn start_orderer(&mut self, hospital: Hospital) -> Result<()> {
         self.launch_orderer(hospital, &[])?;
         self.await_orderer(hospital)
+    }
+
+    /// Starts an orderer and waits until it answers, be it that a channel of it has stopped.
+    ///
+    /// # Errors
+    /// Where it does not answer in time.
+    pub fn start_stopped_orderer(&mut self, hospital: Hospital) -> Result<()> {
+        self.launch_orderer(hospital, &[])?;
+        Self::wait_until("the orderer's health page", START_DEADLINE, || {
+            self.orderer_process(hospital)?.check_alive()?;
+            self.orderer_health_page(hospital).map(drop)
+        })
     }
 
     /// The process of a running peer.
@@ -453,9 +481,20 @@ impl Network {
     /// # Errors
     /// Where it does not answer.
     pub fn peer_health(&self, hospital: Hospital) -> Result<Value> {
-        let port = self.ports.of(hospital, Listener::PeerHealth);
-        let client = https(&self.admin(hospital).tls_folder(), &self.peer_root(hospital))?;
-        let url = format!("https://localhost:{port}/healthz");
+        self.health_page(hospital, Listener::PeerHealth, &self.peer_root(hospital))
+    }
+
+    /// What `/healthz` of an orderer answers, also where a channel of it has no leader or has stopped.
+    ///
+    /// # Errors
+    /// Where it does not answer.
+    pub fn orderer_health_page(&self, hospital: Hospital) -> Result<Value> {
+        self.health_page(hospital, Listener::OrdererHealth, &self.orderer_tls_root(hospital))
+    }
+
+    fn health_page(&self, hospital: Hospital, listener: Listener, root: &Path) -> Result<Value> {
+        let client = https(&self.admin(hospital).tls_folder(), root)?;
+        let url = format!("https://localhost:{}/healthz", self.ports.of(hospital, listener));
         let reply = self.runtime.block_on(client.get(&url))?;
         serde_json::from_slice(&reply.body).with_context(|| format!("{url} answers no health page"))
     }
@@ -544,7 +583,7 @@ impl Network {
         let name = hospital.peer_name();
         let file = self.path(&format!("{name}.yaml"));
         std::fs::write(&file, settings)?;
-        let mut command = binaries::command(self.options.peer_binary)?;
+        let mut command = binaries::command(self.binary_of(&name, self.options.peer_binary))?;
         command.args(["node", "start", "--config"]).arg(&file);
         let process = NodeProcess::start(&mut command, &self.path(&format!("{name}.log")))?;
         self.peers.insert(hospital, process);
@@ -569,7 +608,7 @@ impl Network {
         );
         let file = self.path(&format!("{name}.yaml"));
         std::fs::write(&file, settings)?;
-        let mut command = binaries::command("orderer")?;
+        let mut command = binaries::command(self.binary_of(&name, "orderer"))?;
         command.args(["start", "--config"]).arg(&file).args(flags);
         let process = NodeProcess::start(&mut command, &self.path(&format!("{name}.log")))?;
         self.orderers.insert(hospital, process);

@@ -24,6 +24,7 @@ mod signing_keys;
 mod start_and_restart;
 mod stock_client;
 mod two_channels;
+mod upgrade;
 mod uploaded_before;
 mod wrong_proposals;
 mod wrong_settings;

@@ -1,0 +1,9 @@
+//! An orderer of a later release: the same program, which knows one capability more.
+
+use std::process::ExitCode;
+
+use configtx::Capabilities;
+
+fn main() -> ExitCode {
+    orderer::run(Capabilities::TESTED)
+}
