@@ -152,6 +152,8 @@ async fn call(
     let envelopes = batch.iter().map(|forwarding| forwarding.envelope.clone()).collect();
     let request = ConsensusRequest::Forward { channel, envelopes };
     let answers = tokio::select! {
+        // An answer that is here counts, whoever leads now.
+        biased;
         reply = consenters.call(leader, request, CALL_TIMEOUT) => match reply {
             Ok(ConsensusReply::Forwarded(answers)) => answers,
             Ok(ConsensusReply::Failed(reason)) => refused(&reason, batch.len()),
