@@ -43,7 +43,7 @@ async fn a_consenter_that_lost_its_disk_orders_again_without_a_command() {
         one_chain(&network, &[victim, other], usize::try_from(sent).expect("small") + 10).await;
         // With a third one away its new log is needed for the majority.
         let third = 3 - victim - other;
-        network.voting(victim).await;
+        network.voting(victim, 3).await;
         network.kill(third);
         network.order(victim, envelopes(&network, sent + 10..sent + 20)).await;
         network.start(third);
@@ -169,7 +169,7 @@ async fn consenters_come_and_go_by_the_configuration() {
     network.order(1, vec![envelope]).await;
     network.order(0, envelopes(&network, 10..20)).await;
     one_chain(&network, &[3, 0], 21).await;
-    network.voting(3).await;
+    network.voting(3, 4).await;
     network.order(3, envelopes(&network, 20..30)).await;
 
     // The first one leaves, whoever leads.

@@ -168,6 +168,10 @@ impl View<'_> {
             let Some(instance) = self.standing_of(consenter).map(|standing| standing.instance) else {
                 continue;
             };
+            // Whoever claims the log of another has one key, not two.
+            if led.members.iter().any(|it| it.instance == instance && it.consenter != *consenter) {
+                continue;
+            }
             let of_it = || led.members.iter().filter(|member| member.consenter == *consenter);
             let earlier: Vec<u64> =
                 of_it().filter(|it| it.is_voter && it.instance != instance).map(|it| it.instance).collect();

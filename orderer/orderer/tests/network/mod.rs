@@ -239,9 +239,9 @@ impl Network {
         }
     }
 
-    /// Waits until the log of a node votes.
-    pub async fn voting(&self, node: usize) {
-        self.until(node, "votes", |facts| facts["votes"] == true).await;
+    /// Waits until the log of a node votes, and the change by which it does has ended: it is one of so many.
+    pub async fn voting(&self, node: usize, count: usize) {
+        self.until(node, "votes", |facts| facts["votes"] == true && facts["voters"] == count).await;
     }
 
     /// Waits until so many logs vote, as a node sees it.

@@ -177,6 +177,11 @@ fn a_leader_brings_logs_in_step_with_the_configuration_one_by_one() {
             vote(&[1, 2, 4]),
         ),
         (
+            "a consenter claims the log of another",
+            case(vec![('b', log(2)), ('c', log(3)), ('d', log(3))], "abcd", led(ABC, &[])),
+            Step::Nothing,
+        ),
+        (
             "what left is forgotten",
             case(both(), "ab", led(&[(1, 'a'), (2, 'b')], &[(3, 'c', true)])),
             Step::Forget(3),
