@@ -206,8 +206,8 @@ fn capabilities_in(write: &ConfigWrite) -> Option<Vec<Capability>> {
     codec::decode_canonical(write.value.as_deref()?, CONFIG_UPDATE_BYTES_MAX).ok()
 }
 
-/// One consenter at a time comes, goes, or is replaced: any majority before a change then shares a consenter with any
-/// majority after it, and what one of them signed is known to the other.
+/// One consenter at a time comes, goes, or is replaced: the logs that vote follow a configuration one change after the
+/// other, and never lag behind it by more than that.
 fn check_consenters(before: &ChannelConfig, after: &ChannelConfig) -> Result<(), UpdateRejection> {
     let (before, after) = (&before.orderer.consenters, &after.orderer.consenters);
     let gone = before.iter().filter(|consenter| !after.contains(consenter)).count();

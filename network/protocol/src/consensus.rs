@@ -48,6 +48,8 @@ pub struct Standing {
     pub log: LogState,
     /// Its last block.
     pub applied: BlockNumber,
+    /// The hash of that block.
+    pub tip: BlockHash,
     /// The last one that a majority has signed.
     pub deliverable: BlockNumber,
     /// Who votes, as far as its log says: log and consenter's TLS key.

@@ -349,6 +349,7 @@ fn the_bytes_of_messages_between_nodes_are_frozen() {
         instance: u64::MAX,
         log,
         applied: BlockNumber(9),
+        tip: BlockHash([5; 32]),
         deliverable: BlockNumber(8),
         voters: vec![(u64::MAX, Digest([7; 32]))],
     };

@@ -51,7 +51,12 @@ pub trait OrderingBackend: Send + Sync + 'static {
     fn standing(&self) -> Option<Standing>;
 
     /// Answers another consenter's message, with an answer of the same kind, or says why not.
-    fn receive(&self, target: u64, message: RaftMessage) -> BoxFuture<'_, Result<Bytes, String>>;
+    fn receive(
+        &self,
+        target: u64,
+        from: ConsenterKey,
+        message: RaftMessage,
+    ) -> BoxFuture<'_, Result<Bytes, String>>;
 
     /// Stops.
     fn shutdown(&self) -> BoxFuture<'_, ()>;
@@ -85,7 +90,7 @@ impl OrderingBackend for Halted {
         None
     }
 
-    fn receive(&self, _: u64, _: RaftMessage) -> BoxFuture<'_, Result<Bytes, String>> {
+    fn receive(&self, _: u64, _: ConsenterKey, _: RaftMessage) -> BoxFuture<'_, Result<Bytes, String>> {
         ready(Err(self.reason.clone())).boxed()
     }
 

@@ -3,16 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ordering::CLOCK_AHEAD_MS_MAX;
 use protocol::{BlockNumber, ConsensusReply, ConsensusRequest};
 use tokio::sync::watch;
 
 use crate::chain::{Chain, TakeRefusal, Trusting};
+use crate::clocks::Clocks;
 use crate::consenters::{ConsenterKey, ConsenterNetwork};
 
 /// A call for blocks: some megabytes on a slow link.
 const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 /// Before the others are asked again where none of them had more.
 const PAUSE: Duration = Duration::from_millis(300);
+/// Rounds in which nobody gave a block, after which it is left to whoever wants them to say so again.
+const ROUNDS_MAX: u32 = 20;
 /// After how many blocks it is said how far it came.
 const PROGRESS_BLOCKS: u64 = 10_000;
 
@@ -25,81 +29,93 @@ pub struct Target {
     pub trusting: Trusting,
 }
 
+/// What is needed to take blocks.
+pub struct CatchingUp {
+    /// The chain.
+    pub chain: Arc<Chain>,
+    /// The way to the others.
+    pub consenters: Arc<dyn ConsenterNetwork>,
+    /// The own clock, by which blocks that no majority vouches for are judged.
+    pub clocks: Arc<Clocks>,
+}
+
 /// Takes blocks whenever the target is above the chain, until `shutdown` turns true.
 pub async fn catch_up(
-    chain: Arc<Chain>,
-    consenters: Arc<dyn ConsenterNetwork>,
+    parts: CatchingUp,
     targets: watch::Receiver<Target>,
     mut shutdown: watch::Receiver<bool>,
 ) {
     tokio::select! {
         _ = shutdown.wait_for(|ends| *ends) => {}
-        () = follow(chain, consenters, targets) => {}
+        () = parts.follow(targets) => {}
     }
 }
 
-async fn follow(
-    chain: Arc<Chain>,
-    consenters: Arc<dyn ConsenterNetwork>,
-    mut targets: watch::Receiver<Target>,
-) {
-    let mut said = BlockNumber(0);
-    loop {
-        let target = *targets.borrow_and_update();
-        let last = chain.last_header().number;
-        if last >= target.number {
-            if targets.changed().await.is_err() {
-                return;
+impl CatchingUp {
+    async fn follow(&self, mut targets: watch::Receiver<Target>) {
+        let (mut said, mut fruitless, mut giver) = (None, 0, None);
+        loop {
+            let target = *targets.borrow_and_update();
+            let last = self.chain.last_header().number;
+            if last >= target.number || fruitless >= ROUNDS_MAX {
+                fruitless = 0;
+                if targets.changed().await.is_err() {
+                    return;
+                }
+                continue;
             }
-            continue;
-        }
-        if said == BlockNumber(0) || last.0 >= said.0 + PROGRESS_BLOCKS {
-            said = last;
-            tracing::info!(channel = %chain.channel(), at = %last, of = %target.number, "taking blocks from other consenters");
-        }
-        let mut taken = 0;
-        for consenter in consenters.others() {
-            taken = take_from(&chain, &*consenters, consenter, target.trusting).await;
-            if taken > 0 {
-                break;
+            if said.is_none_or(|said: BlockNumber| last.0 >= said.0 + PROGRESS_BLOCKS) {
+                said = Some(last);
+                let channel = self.chain.channel();
+                tracing::info!(%channel, at = %last, of = %target.number, "taking blocks from other consenters");
             }
-        }
-        if taken == 0 {
-            tokio::time::sleep(PAUSE).await;
+            giver = self.take_from_any(target.trusting, giver).await;
+            if giver.is_none() {
+                fruitless += 1;
+                tokio::time::sleep(PAUSE).await;
+            } else {
+                fruitless = 0;
+            }
         }
     }
-}
 
-/// Takes what one consenter gives; returns how many blocks were new.
-async fn take_from(
-    chain: &Arc<Chain>,
-    consenters: &dyn ConsenterNetwork,
-    consenter: ConsenterKey,
-    trusting: Trusting,
-) -> usize {
-    let from = chain.last_header().number.next();
-    let request = ConsensusRequest::Blocks { channel: chain.channel().clone(), from };
-    let blocks = match consenters.call(consenter, request, CALL_TIMEOUT).await {
-        Ok(ConsensusReply::Blocks(blocks)) => blocks,
-        Ok(_) => return 0,
-        Err(error) => {
-            tracing::debug!(%consenter, %error, "no blocks");
-            return 0;
-        }
-    };
-    let chain = Arc::clone(chain);
-    let before = from.previous().unwrap_or_default();
-    let taking = tokio::task::spawn_blocking(move || {
-        let result = chain.take(&blocks, trusting);
-        match &result {
-            // The signatures are on their way.
-            Ok(_) | Err(TakeRefusal::Unsigned { .. }) => {}
-            Err(refusal) => {
-                tracing::warn!(channel = %chain.channel(), %consenter, %refusal, "block of another consenter refused");
+    /// Asks one after the other until one gives a block, first the one that gave the last; returns who did.
+    async fn take_from_any(&self, trusting: Trusting, giver: Option<ConsenterKey>) -> Option<ConsenterKey> {
+        let mut others = self.consenters.others();
+        others.sort_by_key(|other| Some(*other) != giver);
+        for other in others {
+            if self.take_from(other, trusting).await > 0 {
+                return Some(other);
             }
         }
-        // Those before the refused one stay.
-        chain.last_header().number.0.saturating_sub(before.0)
-    });
-    usize::try_from(taking.await.unwrap_or_default()).unwrap_or(usize::MAX)
+        None
+    }
+
+    /// Takes what one consenter gives; returns how many blocks were new.
+    async fn take_from(&self, consenter: ConsenterKey, trusting: Trusting) -> u64 {
+        let from = self.chain.last_header().number.next();
+        let request = ConsensusRequest::Blocks { channel: self.chain.channel().clone(), from };
+        let blocks = match self.consenters.call(consenter, request, CALL_TIMEOUT).await {
+            Ok(ConsensusReply::Blocks(blocks)) => blocks,
+            Ok(_) => return 0,
+            Err(error) => {
+                tracing::debug!(%consenter, %error, "no blocks");
+                return 0;
+            }
+        };
+        let chain = Arc::clone(&self.chain);
+        let stamped_max_ms = self.clocks.now_ms().saturating_add(CLOCK_AHEAD_MS_MAX);
+        let taking = tokio::task::spawn_blocking(move || {
+            match chain.take(&blocks, trusting, stamped_max_ms) {
+                // The signatures are on their way.
+                Ok(_) | Err(TakeRefusal::Unsigned { .. }) => {}
+                Err(refusal) => {
+                    tracing::warn!(channel = %chain.channel(), %consenter, %refusal, "block of another consenter refused");
+                }
+            }
+            // Those before the refused one stay.
+            chain.last_header().number.next().0.saturating_sub(from.0)
+        });
+        taking.await.unwrap_or_default()
+    }
 }

@@ -1,7 +1,7 @@
 //! What this node answers to the other consenters.
 //!
-//! The caller is known by its TLS key, which the channel's configuration names: whoever holds another key is refused,
-//! whatever its organisation. A caller may bring its own signatures only.
+//! The caller is known by its TLS key, which the channel's configuration names, or named for as long as its log still
+//! votes: whoever holds another key is refused, whatever its organisation. A caller may bring its own signatures only.
 
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ impl ConsensusService {
         let certificate = caller_of(request)?;
         let found = self.channels.named(channel.as_str(), &certificate);
         let channel = found.map_err(|rejection| Status::not_found(rejection.to_string()))?;
-        if channel.chain.bundle().consenter_of_tls_spki(&certificate.spki).is_none() {
+        if !is_consenter(&channel, certificate.spki) {
             let text = format!(
                 "TLS key {} belongs to no consenter of channel '{}': check TLS_PRIVATEKEY and the channel's configuration",
                 certificate.spki,
@@ -56,14 +56,23 @@ impl ConsensusService {
     }
 }
 
+/// Whether the configuration names it, or its log still votes.
+fn is_consenter(channel: &Channel, key: ConsenterKey) -> bool {
+    let has_vote = || {
+        let voters = channel.backend.standing().map(|standing| standing.voters).unwrap_or_default();
+        voters.iter().any(|(_, consenter)| *consenter == key)
+    };
+    channel.chain.bundle().consenter_of_tls_spki(&key).is_some() || has_vote()
+}
+
 impl Consensus for ConsensusService {
     async fn call(&self, request: Request<ConsensusRequest>) -> Result<Response<ConsensusReply>, Status> {
         let (metadata, extensions, message) = request.into_parts();
         let known = Request::from_parts(metadata, extensions, ());
         let reply = match message {
             ConsensusRequest::Raft { channel, target, message } => {
-                let (channel, _) = self.caller(&channel, &known)?;
-                match channel.backend.receive(target, message).await {
+                let (channel, from) = self.caller(&channel, &known)?;
+                match channel.backend.receive(target, from, message).await {
                     Ok(reply) => ConsensusReply::Raft { clock_ms: channel.clocks.now_ms(), reply },
                     Err(reason) => ConsensusReply::Failed(reason),
                 }

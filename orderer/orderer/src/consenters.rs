@@ -1,8 +1,10 @@
 //! The way to the other consenters: one TLS connection each, and who of them is heard of.
 //!
 //! A consenter is dialled at the endpoint that the configuration names, and believed with the TLS key that it names and no
-//! other: TLS believes the members of all channels, and the log of one is for its own consenters. What it says about blocks is believed only with its signature, and messages of consensus
-//! name the node they are for, so that a wrong endpoint is noticed. Everything received is judged by whoever asked.
+//! other: TLS believes the members of all channels, and the log of one is for its own consenters. What it says about
+//! blocks is believed only with its signature, and messages of consensus name the node they are for, so that a wrong
+//! endpoint is noticed. Everything received is judged by whoever asked. One that the configuration names no more is called
+//! for as long as its log votes: without it there may be no majority that takes its vote away.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -53,13 +55,19 @@ pub trait ConsenterNetwork: Send + Sync + 'static {
     /// The consenters of the configuration that came into force.
     fn renew(&self, consenters: &[Consenter]);
 
-    /// All consenters but this one.
+    /// Consenters that it names no more, and whose logs vote.
+    fn leave(&self, leaving: &[Consenter]);
+
+    /// All consenters of the configuration but this one.
     fn others(&self) -> Vec<ConsenterKey>;
+
+    /// Those that leave.
+    fn leaving(&self) -> Vec<ConsenterKey>;
 
     /// Notes that a consenter has called this node.
     fn heard(&self, consenter: ConsenterKey);
 
-    /// The consenters that are not heard of, by name and endpoint, for whoever waits for them.
+    /// The consenters of the configuration that are not heard of, by name and endpoint, for whoever waits for them.
     fn missing(&self) -> Vec<String>;
 }
 
@@ -76,20 +84,40 @@ type Peers = BTreeMap<ConsenterKey, Arc<Peer>>;
 pub struct TlsConsenters {
     tls: TlsIdentity,
     roots: TrustRoots,
-    peers: RwLock<Arc<Peers>>,
+    named: RwLock<Arc<Peers>>,
+    leaving: RwLock<Arc<Peers>>,
 }
 
 impl TlsConsenters {
     /// Ways to all of these consenters but this node itself. Nothing is dialled before the first call.
     pub fn new(consenters: &[Consenter], tls: &TlsIdentity, roots: &TrustRoots) -> Self {
         let (tls, roots) = (tls.clone(), roots.clone());
-        let all = Self { tls, roots, peers: RwLock::default() };
+        let all = Self { tls, roots, named: RwLock::default(), leaving: RwLock::default() };
         all.renew(consenters);
         all
     }
 
-    fn peers(&self) -> Arc<Peers> {
-        Arc::clone(&self.peers.read().unwrap_or_else(PoisonError::into_inner))
+    fn named(&self) -> Arc<Peers> {
+        Arc::clone(&self.named.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn those_that_leave(&self) -> Arc<Peers> {
+        Arc::clone(&self.leaving.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn peer(&self, consenter: &ConsenterKey) -> Option<Arc<Peer>> {
+        self.named().get(consenter).or(self.those_that_leave().get(consenter)).cloned()
+    }
+
+    /// The ways to these consenters but this node itself. A connection outlives a configuration that changes nothing about
+    /// it.
+    fn ways(&self, consenters: &[Consenter]) -> Arc<Peers> {
+        let others = consenters.iter().filter(|consenter| consenter.tls_spki != self.tls.spki());
+        let way = |consenter: &Consenter| {
+            let known = self.peer(&consenter.tls_spki).filter(|peer| peer.endpoint == consenter.endpoint);
+            (consenter.tls_spki, known.unwrap_or_else(|| Arc::new(self.connect(consenter))))
+        };
+        Arc::new(others.map(way).collect())
     }
 
     fn connect(&self, consenter: &Consenter) -> Peer {
@@ -148,7 +176,7 @@ impl ConsenterNetwork for TlsConsenters {
         timeout: Duration,
     ) -> BoxFuture<'_, Result<ConsensusReply, CallError>> {
         async move {
-            let peer = self.peers().get(&consenter).cloned();
+            let peer = self.peer(&consenter);
             let unknown = || CallError::Refused(format!("no consenter has TLS key {consenter}"));
             peer.ok_or_else(unknown)?.call(request, timeout).await
         }
@@ -165,29 +193,86 @@ impl ConsenterNetwork for TlsConsenters {
     }
 
     fn renew(&self, consenters: &[Consenter]) {
-        let before = self.peers();
-        let others = consenters.iter().filter(|consenter| consenter.tls_spki != self.tls.spki());
-        let peer = |consenter: &Consenter| {
-            // A connection outlives a configuration that changes nothing about it.
-            let known = before.get(&consenter.tls_spki).filter(|peer| peer.endpoint == consenter.endpoint);
-            let peer = known.map_or_else(|| Arc::new(self.connect(consenter)), Arc::clone);
-            (consenter.tls_spki, peer)
-        };
-        let peers = Arc::new(others.map(peer).collect());
-        *self.peers.write().unwrap_or_else(PoisonError::into_inner) = peers;
+        let ways = self.ways(consenters);
+        *self.named.write().unwrap_or_else(PoisonError::into_inner) = ways;
+    }
+
+    fn leave(&self, leaving: &[Consenter]) {
+        let ways = self.ways(leaving);
+        *self.leaving.write().unwrap_or_else(PoisonError::into_inner) = ways;
     }
 
     fn others(&self) -> Vec<ConsenterKey> {
-        self.peers().keys().copied().collect()
+        self.named().keys().copied().collect()
+    }
+
+    fn leaving(&self) -> Vec<ConsenterKey> {
+        self.those_that_leave().keys().copied().collect()
     }
 
     fn heard(&self, consenter: ConsenterKey) {
-        if let Some(peer) = self.peers().get(&consenter) {
+        if let Some(peer) = self.peer(&consenter) {
             peer.hear();
         }
     }
 
     fn missing(&self) -> Vec<String> {
-        self.peers().values().filter(|peer| peer.is_missing()).map(|peer| peer.name.clone()).collect()
+        self.named().values().filter(|peer| peer.is_missing()).map(|peer| peer.name.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+pub mod fake {
+    //! Consenters that answer by a function.
+
+    use super::*;
+
+    /// What a test's consenters answer.
+    pub type Answers = dyn Fn(ConsenterKey, ConsensusRequest) -> BoxFuture<'static, Result<ConsensusReply, CallError>>
+        + Send
+        + Sync;
+
+    /// These consenters; nobody is missing, comes or leaves.
+    pub struct Answering {
+        pub others: Vec<ConsenterKey>,
+        pub answers: Box<Answers>,
+    }
+
+    impl ConsenterNetwork for Answering {
+        fn call(
+            &self,
+            consenter: ConsenterKey,
+            request: ConsensusRequest,
+            _: Duration,
+        ) -> BoxFuture<'_, Result<ConsensusReply, CallError>> {
+            (self.answers)(consenter, request)
+        }
+
+        fn probe<'a>(
+            &'a self,
+            _: &'a Consenter,
+            _: ConsensusRequest,
+            _: Duration,
+        ) -> BoxFuture<'a, Result<ConsensusReply, CallError>> {
+            async { Err(CallError::Refused("nobody comes".to_owned())) }.boxed()
+        }
+
+        fn renew(&self, _: &[Consenter]) {}
+
+        fn leave(&self, _: &[Consenter]) {}
+
+        fn others(&self) -> Vec<ConsenterKey> {
+            self.others.clone()
+        }
+
+        fn leaving(&self) -> Vec<ConsenterKey> {
+            Vec::new()
+        }
+
+        fn heard(&self, _: ConsenterKey) {}
+
+        fn missing(&self) -> Vec<String> {
+            Vec::new()
+        }
     }
 }

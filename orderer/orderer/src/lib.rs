@@ -39,6 +39,7 @@ use clap::{Parser, Subcommand};
 use configtx::Capabilities;
 use configuration::Place;
 use node::{LogFormat, forbid_core_dumps, init_tracing, shutdown_signal};
+use raft::Unconfirmed;
 
 /// A fault of disk, network or configuration.
 const EXIT_FAULT: u8 = 2;
@@ -73,6 +74,8 @@ enum Command {
     ///
     /// Keeps all blocks, applies what the log knows to be ordered, and forgets log and votes. Run it on each consenter that
     /// has its ledger, with all orderers of the channel stopped; then start every consenter with 'start --bootstrap'.
+    /// Where the log holds entries of unknown fate it says up to which term and index, and does nothing until one of the two
+    /// flags says what becomes of them.
     Recover {
         /// Settings file; variables ORDERER_* come after it.
         #[arg(long, value_name = "FILE")]
@@ -80,6 +83,12 @@ enum Command {
         /// The channel.
         #[arg(long, value_name = "NAME")]
         channel: String,
+        /// Apply entries of unknown fate: on the consenter whose log has the highest place (the term counts first).
+        #[arg(long, conflicts_with = "drop_unconfirmed")]
+        keep_unconfirmed: bool,
+        /// Drop them: on all others.
+        #[arg(long)]
+        drop_unconfirmed: bool,
     },
     /// Show the version.
     Version,
@@ -100,7 +109,14 @@ pub fn run(known: Capabilities) -> ExitCode {
         Command::Start { config, bootstrap, join } => {
             start(config, if join { Place::Any } else { Place::Named }, bootstrap, known)
         }
-        Command::Recover { config, channel } => recover(config, &channel, known),
+        Command::Recover { config, channel, keep_unconfirmed, drop_unconfirmed } => {
+            let unconfirmed = match (keep_unconfirmed, drop_unconfirmed) {
+                (true, _) => Unconfirmed::Keep,
+                (false, true) => Unconfirmed::Drop,
+                (false, false) => Unconfirmed::Unsaid,
+            };
+            recover(config, (&channel, unconfirmed), known)
+        }
         Command::Version => {
             println!("orderer {}", env!("CARGO_PKG_VERSION"));
             Ok(())
@@ -126,15 +142,26 @@ fn start(config: Option<PathBuf>, place: Place, bootstrap: bool, known: Capabili
     }))
 }
 
-fn recover(config: Option<PathBuf>, channel: &str, known: Capabilities) -> anyhow::Result<()> {
+fn recover(
+    config: Option<PathBuf>,
+    (channel, unconfirmed): (&str, Unconfirmed),
+    known: Capabilities,
+) -> anyhow::Result<()> {
     init_tracing(LogFormat::Text, "warn,openraft=error")?;
     let settings = configuration::read(config.as_deref(), Place::Any, known)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let recovered = runtime.block_on(start::recover(&settings, channel))?;
+    let recovered = runtime.block_on(start::recover(&settings, channel, unconfirmed))?;
+    println!("channel '{channel}' stands at block {}", recovered.last);
+    println!("  configuration of block: {}", recovered.last_config);
+    if let Some((term, index)) = recovered.place {
+        println!("  last entry kept: term {term}, index {index}");
+    }
+    println!("  blocks that were in the log alone, now applied: {}", recovered.applied);
+    let fate = if unconfirmed == Unconfirmed::Keep { "kept" } else { "dropped" };
+    println!("  entries of unknown fate, {fate}: {}", recovered.unconfirmed);
     println!(
-        "channel '{channel}' stands at block {}: {} blocks were in the log alone and are applied; {} entries were of unknown \
-         fate and are dropped. Start every consenter of the channel with 'orderer start --bootstrap'.",
-        recovered.last, recovered.applied, recovered.dropped
+        "No peer may stand higher, or know a newer configuration, than the highest consenter of the channel."
     );
+    println!("Then start every consenter with 'orderer start --bootstrap'.");
     Ok(())
 }

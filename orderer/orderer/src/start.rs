@@ -21,7 +21,7 @@ use web::WebServer;
 
 use crate::backend::{Halted, OrderingBackend};
 use crate::broadcast::Broadcast;
-use crate::catching_up::{Target, catch_up};
+use crate::catching_up::{CatchingUp, Target, catch_up};
 use crate::chain::{Chain, ChainParts, Trusting, chain_families};
 use crate::channel::Channel;
 use crate::channels::Channels;
@@ -33,7 +33,7 @@ use crate::deliver::Deliver;
 use crate::forwarding::{ForwardParts, forward};
 use crate::leader::{LeaderParts, lead};
 use crate::metrics::OrdererMetrics;
-use crate::raft::{self, LOG_FAMILIES, RaftConsensus, RaftParts, Recovered};
+use crate::raft::{self, LOG_FAMILIES, RaftConsensus, RaftParts, Recovered, Unconfirmed};
 use crate::sharing::{Sharing, share};
 use crate::trusting::Trust;
 
@@ -48,12 +48,13 @@ const FORWARDINGS_MAX: usize = 4096;
 /// Runs the node until `shutdown` ends. `begins` says that channels without a log begin.
 ///
 /// # Errors
-/// What keeps it from starting, or a channel whose logs are lost.
+/// What keeps it from starting; the loss of the logs of all its channels.
 pub async fn run(settings: Settings, begins: bool, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
-    let (losing, mut lost) = mpsc::channel(1);
     let (ending, ends) = watch::channel(false);
     let (closing, closes) = watch::channel(false);
     let opened = open_all(&settings)?;
+    let count = opened.len();
+    let (losing, mut lost) = mpsc::channel(count.max(1));
     let (host, port) = &settings.listen;
     let listener = tokio::net::TcpListener::bind((host.as_str(), *port)).await.with_context(|| {
         format!("address {host}:{port} (General.ListenAddress, ListenPort) cannot be bound")
@@ -98,7 +99,7 @@ pub async fn run(settings: Settings, begins: bool, shutdown: impl Future<Output 
         .serve(listener, async {
             tokio::select! {
                 () = shutdown => {}
-                said = lost.recv() => loss = said,
+                said = all_lost(&mut lost, count) => loss = Some(said),
             }
             // Streams without an end would hold the listener up to its deadline.
             closing.send_replace(true);
@@ -114,14 +115,19 @@ pub async fn run(settings: Settings, begins: bool, shutdown: impl Future<Output 
     }
     while tasks.join_next().await.is_some() {}
     tracing::info!("orderer stopped");
-    loss.map_or(Ok(()), |text: String| Err(anyhow::Error::msg(text)))
+    loss.map_or(Ok(()), |text| Err(anyhow::Error::msg(text)))
 }
 
 /// Makes the ledger of a channel usable after the majority of the logs is lost.
 ///
 /// # Errors
-/// A channel that these settings do not name; a ledger that is damaged, or in use.
-pub async fn recover(settings: &Settings, channel: &str) -> anyhow::Result<Recovered> {
+/// A channel that these settings do not name; a ledger that is damaged, or in use; entries of unknown fate of which nobody
+/// has said what becomes of them.
+pub async fn recover(
+    settings: &Settings,
+    channel: &str,
+    unconfirmed: Unconfirmed,
+) -> anyhow::Result<Recovered> {
     let named = settings.channels.iter().find(|it| it.bundle.config().channel.as_str() == channel);
     let named = named
         .with_context(|| format!("General.BootstrapFile names no genesis block of channel '{channel}'"))?;
@@ -133,7 +139,7 @@ pub async fn recover(settings: &Settings, channel: &str) -> anyhow::Result<Recov
         );
     }
     let (chain, _) = open(settings, named)?;
-    Ok(raft::recover(chain).await?)
+    Ok(raft::recover(chain, unconfirmed).await?)
 }
 
 type OwnShares = mpsc::Receiver<protocol::SignatureShare>;
@@ -201,7 +207,12 @@ async fn begin(
     tasks.spawn(share(sharing, own_shares, ends.clone()));
     let nothing = Target { number: BlockNumber(0), trusting: Trusting::Majority };
     let (targets, wanted) = watch::channel(nothing);
-    tasks.spawn(catch_up(Arc::clone(&chain), Arc::clone(&consenters), wanted, ends.clone()));
+    let catching_up = CatchingUp {
+        chain: Arc::clone(&chain),
+        consenters: Arc::clone(&consenters),
+        clocks: Arc::clone(&clocks),
+    };
+    tasks.spawn(catch_up(catching_up, wanted, ends.clone()));
     let started = RaftConsensus::start(RaftParts {
         chain: Arc::clone(&chain),
         consenters: Arc::clone(&consenters),
@@ -214,8 +225,7 @@ async fn begin(
     let backend: Arc<dyn OrderingBackend> = match started.await {
         Ok(consensus) => {
             let consensus = Arc::new(consensus);
-            let keeping = keep_logs(consensus.clone(), Arc::clone(&consenters), losing.clone(), ends.clone());
-            tasks.spawn(keeping);
+            tasks.spawn(keep_logs(Arc::clone(&consensus), losing.clone(), ends.clone()));
             consensus
         }
         Err(fault) => match chain.stopped().borrow().as_ref() {
@@ -248,22 +258,33 @@ fn first_consenters(settings: &Settings, channel: &ChannelId) -> Vec<ConsenterKe
     of_it.flat_map(|it| &it.bundle.config().orderer.consenters).map(|it| it.tls_spki).collect()
 }
 
-/// Keeps the membership of a channel until `ends` turns true, or says what was lost.
+/// Keeps the membership of a channel until `ends` turns true. Where its logs are lost the channel stops, and no other.
 async fn keep_logs(
     consensus: Arc<RaftConsensus>,
-    consenters: Arc<dyn ConsenterNetwork>,
     losing: mpsc::Sender<String>,
     mut ends: watch::Receiver<bool>,
 ) {
-    tokio::select! {
-        _ = ends.wait_for(|ends| *ends) => {}
-        lost = raft::keep(Arc::clone(&consensus), consenters) => {
-            let text = consensus.restoring(&lost);
-            tracing::error!("{text}");
-            // A second channel that stops adds nothing.
-            let _ = losing.try_send(text);
+    let lost = tokio::select! {
+        _ = ends.wait_for(|ends| *ends) => return,
+        lost = raft::keep(Arc::clone(&consensus)) => lost,
+    };
+    let text = consensus.restoring(&lost);
+    tracing::error!("{text}");
+    consensus.halt(&lost).await;
+    // There is room for every channel.
+    let _ = losing.try_send(text);
+}
+
+/// Waits until so many channels have stopped: a node without a channel ends. What each of them said is returned.
+async fn all_lost(lost: &mut mpsc::Receiver<String>, count: usize) -> String {
+    let mut said = Vec::new();
+    while said.len() < count.max(1) {
+        match lost.recv().await {
+            Some(text) => said.push(text),
+            None => return std::future::pending().await,
         }
     }
+    said.join("\n")
 }
 
 fn watch_health(health: &Health, channels: &Channels) {
@@ -280,6 +301,7 @@ fn component(channel: &Channel) -> Component {
     let standing = channel.backend.standing();
     let is_new = standing.as_ref().is_some_and(|it| it.log != LogState::Begun);
     let role = match leadership.leader {
+        None if channel.chain.consenter().is_none() && !is_new => "removed",
         None if is_new => "joining",
         Some(_) if leadership.is_own => "leader",
         Some(_) => "follower",

@@ -57,11 +57,20 @@ pub enum Step {
     Begin(BTreeMap<u64, Digest>),
     /// Wait for these consenters, without whom the channel cannot begin.
     Await(Vec<Digest>),
+    /// Wait: these consenters stand at another block of the same number, so one of the chains is none of this channel.
+    Differ(Vec<Digest>),
     /// Let this log learn.
     Learn {
         /// Its id.
         instance: u64,
         /// Whose it is.
+        consenter: Digest,
+    },
+    /// Reach this log under a key that took the place of the one by which it is known.
+    Reach {
+        /// Its id.
+        instance: u64,
+        /// Whose it is now.
         consenter: Digest,
     },
     /// Let these logs vote and no others.
@@ -87,15 +96,23 @@ impl View<'_> {
         }
     }
 
+    /// Whether the chains of the others are all that is left of the channel, so that blocks without a majority's signatures
+    /// are taken from them: whoever runs this node said that the channel begins, and nobody says that it has begun.
+    #[must_use]
+    pub fn is_beginning(&self) -> bool {
+        self.standing.log == LogState::Beginning
+            && self.answers.values().all(|answer| answer.log != LogState::Begun)
+    }
+
     /// The block up to which this consenter takes blocks from others before its log counts; `None` while it has all.
     #[must_use]
     pub fn behind(&self) -> Option<BlockNumber> {
         let highest = match self.standing.log {
-            // What a majority has signed was ordered, whatever becomes of the log.
-            LogState::Empty => self.answers.values().map(|answer| answer.deliverable).max(),
-            // Those who begin must stand at the same block; whoever runs them said that these logs are what is left.
-            LogState::Beginning => self.answers.values().map(|answer| answer.applied).max(),
             LogState::Begun => None,
+            // Those who begin must stand at the same block.
+            _ if self.is_beginning() => self.answers.values().map(|answer| answer.applied).max(),
+            // What a majority has signed was ordered, whatever becomes of the log.
+            _ => self.answers.values().map(|answer| answer.deliverable).max(),
         };
         highest.filter(|highest| *highest > self.standing.applied)
     }
@@ -131,7 +148,7 @@ impl View<'_> {
     /// A channel begins when all its consenters are told to begin it and stand at the same block. One of them begins, the
     /// first by the configuration, so that it is not begun twice.
     fn begin(&self) -> Step {
-        let (mut members, mut missing) = (BTreeMap::new(), Vec::new());
+        let (mut members, mut missing, mut differing) = (BTreeMap::new(), Vec::new(), Vec::new());
         for consenter in self.consenters {
             match self.standing_of(consenter) {
                 Some(standing) if standing.log == LogState::Begun => return Step::Nothing,
@@ -139,12 +156,18 @@ impl View<'_> {
                     if standing.log == LogState::Beginning && standing.applied == self.standing.applied =>
                 {
                     members.insert(standing.instance, *consenter);
+                    if standing.tip != self.standing.tip {
+                        differing.push(*consenter);
+                    }
                 }
                 _ => missing.push(*consenter),
             }
         }
         if !missing.is_empty() {
             return Step::Await(missing);
+        }
+        if !differing.is_empty() {
+            return Step::Differ(differing);
         }
         // Two logs of one id would be taken for one.
         if members.len() < self.consenters.len() || self.consenters.first() != Some(&self.own) {
@@ -168,9 +191,14 @@ impl View<'_> {
             let Some(instance) = self.standing_of(consenter).map(|standing| standing.instance) else {
                 continue;
             };
-            // Whoever claims the log of another has one key, not two.
-            if led.members.iter().any(|it| it.instance == instance && it.consenter != *consenter) {
-                continue;
+            if let Some(known) = led.members.iter().find(|it| it.instance == instance)
+                && known.consenter != *consenter
+            {
+                // Whoever claims the log of another has one key, not two. A key that is named no more has no log to lose.
+                if self.consenters.contains(&known.consenter) {
+                    continue;
+                }
+                return Some(Step::Reach { instance, consenter: *consenter });
             }
             let of_it = || led.members.iter().filter(|member| member.consenter == *consenter);
             let earlier: Vec<u64> =
@@ -179,7 +207,8 @@ impl View<'_> {
                 Some(member) if member.is_voter => {}
                 Some(member) if member.is_level => {
                     let mut next = voters.clone();
-                    next.retain(|voter| !earlier.contains(voter));
+                    // Whoever leaves makes way in the same step: between two of them one more log would be needed.
+                    next.retain(|voter| !earlier.contains(voter) && self.is_named(led, *voter));
                     next.insert(instance);
                     return self.is_safe(led, voters, &next).then_some(Step::Vote(next));
                 }
@@ -209,6 +238,11 @@ impl View<'_> {
         let mut next = voters.clone();
         next.remove(&gone.instance);
         (!next.is_empty() && self.is_safe(led, voters, &next)).then_some(Step::Vote(next))
+    }
+
+    /// Whether the configuration names the consenter of this log.
+    fn is_named(&self, led: &Led, log: u64) -> bool {
+        led.members.iter().any(|it| it.instance == log && self.consenters.contains(&it.consenter))
     }
 
     /// How many of these logs are reached.

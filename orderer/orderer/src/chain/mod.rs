@@ -191,9 +191,14 @@ impl Chain {
     fn stop(&self, fault: &ChainFault) {
         let height = self.applied.borrow().next().0;
         tracing::error!(channel = %self.channel, height, %fault, "the channel stops");
+        self.halt(Stopped::by(fault));
+    }
+
+    /// Stops for that reason, unless it has stopped for another.
+    pub fn halt(&self, reason: Stopped) {
         self.stopped.send_if_modified(|stopped| {
             let is_first = stopped.is_none();
-            stopped.get_or_insert_with(|| Arc::new(Stopped::by(fault)));
+            stopped.get_or_insert_with(|| Arc::new(reason));
             is_first
         });
     }

@@ -2,12 +2,18 @@
 //!
 //! A block leaves only up to the deliverable height; nothing here changes the chain.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
-use protocol::{BlockHash, BlockNumber, BlockSignature, SignatureShare, TxId, codec};
+use protocol::{BlockHash, BlockNumber, BlockSignature, Consenter, SignatureShare, TxId, codec};
 use store::Read;
 
 use super::families::{SIGNATURES, signature_key, signatures_of};
 use super::{Chain, ChainFault};
+use crate::consenters::ConsenterKey;
+
+/// Configurations that are looked back at for a consenter that left. Consenters do not change again before it has.
+const CONFIGURATIONS_MAX: usize = 256;
 
 impl Chain {
     /// The block that holds a transaction.
@@ -63,17 +69,16 @@ impl Chain {
         Ok(Some(with_signatures(&unsigned, &signatures)))
     }
 
-    /// Own signatures from a block on, at most `limit`.
+    /// Own signatures of `limit` blocks from one on; those that were not signed here are left out.
     ///
     /// # Errors
     /// A fault of the store.
     pub fn own_shares(&self, from: BlockNumber, limit: usize) -> Result<Vec<SignatureShare>, ChainFault> {
-        let applied = *self.applied.borrow();
+        let first = from.0.max(1);
+        let end = first.saturating_add(limit as u64).min(self.applied.borrow().next().0);
         let mut shares = Vec::new();
-        let mut number = from.max(BlockNumber(1));
-        while number <= applied && shares.len() < limit {
-            shares.extend(self.own_share(number)?);
-            number = number.next();
+        for number in first..end {
+            shares.extend(self.own_share(BlockNumber(number))?);
         }
         Ok(shares)
     }
@@ -87,6 +92,30 @@ impl Chain {
             let signature = BlockSignature { consenter, signature };
             SignatureShare { number, block_hash: block.header.hash(), signature }
         }))
+    }
+
+    /// Consenters with these TLS keys as the configurations before the one in force named them, the last one of each.
+    ///
+    /// # Errors
+    /// A fault of the store.
+    pub fn named_before(&self, keys: &BTreeSet<ConsenterKey>) -> Result<Vec<Consenter>, ChainFault> {
+        let mut found: Vec<Consenter> = Vec::new();
+        let mut number = self.last_config();
+        for _ in 0..CONFIGURATIONS_MAX {
+            if found.len() == keys.len() || number == BlockNumber(0) {
+                break;
+            }
+            let block = self.blocks.block_checked(number)?.ok_or(ChainFault::NoTip { number })?;
+            let before = self.in_force_before(&block.header)?;
+            for consenter in &before.bundle.config().orderer.consenters {
+                let is_known = found.iter().any(|it| it.tls_spki == consenter.tls_spki);
+                if keys.contains(&consenter.tls_spki) && !is_known {
+                    found.push(consenter.clone());
+                }
+            }
+            number = before.number;
+        }
+        Ok(found)
     }
 
     /// The first block that still lacks signatures, if one does.

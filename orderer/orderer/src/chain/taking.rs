@@ -4,6 +4,8 @@
 //! consenters has signed was ordered: each of them signed when it applied the entry. Each block is judged as one that
 //! consensus hands back.
 
+use std::sync::PoisonError;
+
 use bytes::Bytes;
 use ordering::majority;
 use protocol::{Block, BlockNumber, BlockSignature};
@@ -50,16 +52,21 @@ pub enum TakeRefusal {
 }
 
 impl Chain {
-    /// Takes blocks in order, with the signatures that they came with; those that are here already are passed over. Returns
-    /// how many were new.
+    /// Takes blocks in order, with the signatures that they came with; those that are here already are passed over. A block
+    /// that no majority vouches for may be stamped up to `stamped_max_ms` (milliseconds since 1970). Returns how many were
+    /// new.
     ///
     /// # Errors
     /// [`TakeRefusal`] for the first that is refused; those before it stay.
-    pub fn take(&self, blocks: &[Bytes], trusting: Trusting) -> Result<usize, TakeRefusal> {
-        let _adding = self.adding.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    pub fn take(
+        &self,
+        blocks: &[Bytes],
+        trusting: Trusting,
+        stamped_max_ms: u64,
+    ) -> Result<usize, TakeRefusal> {
         let mut taken = 0;
         for bytes in blocks {
-            let took = self.take_one(bytes, trusting);
+            let took = self.take_one(bytes, trusting, stamped_max_ms);
             if let Err(TakeRefusal::Chain(fault)) = &took {
                 self.stop(fault);
             }
@@ -68,13 +75,21 @@ impl Chain {
         Ok(taken)
     }
 
-    fn take_one(&self, bytes: &Bytes, trusting: Trusting) -> Result<bool, TakeRefusal> {
+    fn take_one(&self, bytes: &Bytes, trusting: Trusting, stamped_max_ms: u64) -> Result<bool, TakeRefusal> {
+        // Held a block long, so that consensus need not wait for all of an answer.
+        let _adding = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
         let (last, in_force) = (self.last_header(), self.in_force.borrow().clone());
         let number = last.number.next();
         let refused = |reason: String| TakeRefusal::Block { number, reason };
         let mut block = Block::from_bytes(bytes).map_err(|error| refused(error.to_string()))?;
         if block.header.number <= last.number {
             return Ok(false);
+        }
+        if trusting == Trusting::Any && block.header.timestamp_ms > stamped_max_ms {
+            let stamp_ms = block.header.timestamp_ms;
+            return Err(refused(format!(
+                "it is stamped {stamp_ms} ms, too far ahead of this consenter's clock"
+            )));
         }
         let signatures = std::mem::take(&mut block.signatures);
         let unsigned = Bytes::from(block.to_bytes());

@@ -1,12 +1,12 @@
 //! What goes into a call, whom an organisation holds up, and what becomes of a call to a leader that hangs.
 
 use futures_util::FutureExt as _;
-use futures_util::future::BoxFuture;
 
 use protocol::Digest;
 
 use super::*;
 use crate::consenters::CallError;
+use crate::consenters::fake::Answering;
 
 fn msp_id(number: usize) -> MspId {
     MspId::new(format!("Org{number}MSP")).expect("valid")
@@ -66,47 +66,20 @@ fn what_finds_no_place_is_told_to_come_again_and_what_waits_for_another_leader_g
 }
 
 /// Consenter 1 hangs where much is forwarded; all else is answered at once.
-struct Others;
-
-impl ConsenterNetwork for Others {
-    fn call(
-        &self,
-        consenter: ConsenterKey,
-        request: ConsensusRequest,
-        _: Duration,
-    ) -> BoxFuture<'_, Result<ConsensusReply, CallError>> {
+fn others() -> Answering {
+    let answer = |consenter, request| {
         async move {
             let ConsensusRequest::Forward { envelopes, .. } = request else {
                 return Err(CallError::Refused("only envelopes are forwarded".to_owned()));
             };
-            if consenter == key(1) && envelopes.iter().any(|envelope| envelope.len() >= BYTES_MAX) {
+            if consenter == key(1) && envelopes.iter().any(|envelope: &Bytes| envelope.len() >= BYTES_MAX) {
                 std::future::pending::<()>().await;
             }
             Ok(ConsensusReply::Forwarded(vec![(Status::Success.into(), String::new()); envelopes.len()]))
         }
         .boxed()
-    }
-
-    fn probe<'a>(
-        &'a self,
-        _: &'a protocol::Consenter,
-        _: ConsensusRequest,
-        _: Duration,
-    ) -> BoxFuture<'a, Result<ConsensusReply, CallError>> {
-        async { Err(CallError::Refused("nobody comes".to_owned())) }.boxed()
-    }
-
-    fn renew(&self, _: &[protocol::Consenter]) {}
-
-    fn others(&self) -> Vec<ConsenterKey> {
-        vec![key(1), key(2)]
-    }
-
-    fn heard(&self, _: ConsenterKey) {}
-
-    fn missing(&self) -> Vec<String> {
-        Vec::new()
-    }
+    };
+    Answering { others: vec![key(1), key(2)], answers: Box::new(answer) }
 }
 
 fn led_by(leader: u8) -> Leadership {
@@ -119,7 +92,7 @@ async fn a_leader_that_hangs_holds_envelopes_no_longer_than_its_leadership() {
     let (sender, forwardings) = mpsc::channel(16);
     let parts = ForwardParts {
         channel: ChannelId::new("reports").expect("valid"),
-        consenters: Arc::new(Others),
+        consenters: Arc::new(others()),
         leadership: leadership.subscribe(),
         forwardings,
     };

@@ -48,6 +48,9 @@ const SNAPSHOT_ENTRIES: u64 = 500;
 /// Entries that the log keeps behind a snapshot, for followers that are a little late; others take blocks.
 const KEPT_ENTRIES: u64 = 500;
 
+/// Blocks that are asked for at a time; whoever lacks more says so again.
+const WANTED_BLOCKS_MAX: u64 = 10_000;
+
 /// How long the log's thread may take to end, and how often it is looked at.
 const LOG_END_DEADLINE: Duration = Duration::from_secs(3);
 const LOG_END_CHECK: Duration = Duration::from_millis(10);
@@ -95,6 +98,7 @@ pub struct RaftConsensus {
     pub(super) owners: Owners,
     pub(super) id: NodeId,
     pub(super) targets: watch::Sender<Target>,
+    pub(super) consenters: Arc<dyn ConsenterNetwork>,
     begins: bool,
     clocks: Arc<Clocks>,
     leadership: watch::Receiver<Leadership>,
@@ -119,11 +123,12 @@ impl RaftConsensus {
         let state_machine = StateMachine::open(Arc::clone(&chain))?;
         let owners = Owners { first: Arc::new(first) };
         let (channel, network_clocks) = (chain.channel().clone(), Arc::clone(&clocks));
-        let network = Network { channel, consenters, clocks: network_clocks, owners: owners.clone() };
+        let ways = Arc::clone(&consenters);
+        let network = Network { channel, consenters: ways, clocks: network_clocks, owners: owners.clone() };
         let raft =
             Raft::new(id, config, network, log, state_machine).await.map_err(|error| library(&error))?;
         let leadership = follow(&raft, owners.clone());
-        Ok(Self { raft, chain, own, owners, id, targets, begins, clocks, leadership, log_in_use })
+        Ok(Self { raft, chain, own, owners, id, targets, consenters, begins, clocks, leadership, log_in_use })
     }
 
     /// A snapshot is taken when its last block is here: the blocks do not travel with it.
@@ -140,16 +145,11 @@ impl RaftConsensus {
         }
     }
 
-    /// Asks for blocks of other consenters, up to this one.
+    /// Asks for blocks of other consenters, up to this one or a good way towards it: it is what another one claims.
     pub(super) fn want(&self, number: BlockNumber, trusting: Trusting) {
-        let target = Target { number, trusting };
-        self.targets.send_if_modified(|known| {
-            let is_more = number > known.number;
-            if is_more {
-                *known = target;
-            }
-            is_more
-        });
+        let last = self.chain.last_header().number;
+        let number = number.min(BlockNumber(last.0.saturating_add(WANTED_BLOCKS_MAX)));
+        self.targets.send_replace(Target { number, trusting });
     }
 
     /// Where this consenter stands.
@@ -166,16 +166,30 @@ impl RaftConsensus {
             let node = membership.get_node(&id)?;
             Some((id, self.owners.of(id, node)?))
         });
+        let last = self.chain.last_header();
         Standing {
             instance: self.id,
             log,
-            applied: *self.chain.applied().borrow(),
+            applied: last.number,
+            tip: last.hash(),
             deliverable: *self.chain.deliverable().borrow(),
             voters: voters.collect(),
         }
     }
 
-    async fn answer(&self, target: u64, message: RaftMessage) -> Result<Bytes, String> {
+    /// A consenter speaks for its own log only.
+    fn check_sender(&self, log: NodeId, from: ConsenterKey) -> Result<(), String> {
+        let metrics = self.raft.metrics().borrow().clone();
+        let known = metrics.membership_config.membership().get_node(&log).cloned();
+        // A log that is not known here may have joined since.
+        let owner = known.and_then(|node| self.owners.of(log, &node)).unwrap_or(from);
+        if owner == from && log != self.id {
+            return Ok(());
+        }
+        Err(format!("log {log} is not that of the consenter with TLS key {from}"))
+    }
+
+    async fn answer(&self, target: u64, from: ConsenterKey, message: RaftMessage) -> Result<Bytes, String> {
         if target != self.id {
             return Err(format!(
                 "the log of this consenter is {}, not {target}: it lost the other one, or the endpoint is another's",
@@ -186,17 +200,20 @@ impl RaftConsensus {
         let bytes = match message {
             RaftMessage::Append(bytes) => {
                 let message: AppendMessage = messages::read(&bytes).map_err(malformed)?;
+                self.check_sender(message.vote.node, from)?;
                 self.check_clock(&message)?;
                 let response = self.raft.append_entries(message.into_request()).await;
                 codec::encode(&AppendAnswer::from(response.map_err(|error| error.to_string())?))
             }
             RaftMessage::Vote(bytes) => {
                 let message: VoteMessage = messages::read(&bytes).map_err(malformed)?;
+                self.check_sender(message.vote.node, from)?;
                 let response = self.raft.vote(message.into_request()).await;
                 codec::encode(&VoteAnswer::from(response.map_err(|error| error.to_string())?))
             }
             RaftMessage::Snapshot(bytes) => {
                 let message: SnapshotMessage = messages::read(&bytes).map_err(malformed)?;
+                self.check_sender(message.vote.node, from)?;
                 self.check_blocks(&message)?;
                 let response = self.raft.install_snapshot(message.into_request()).await;
                 codec::encode(&VoteRecord::from(response.map_err(|error| error.to_string())?.vote))
@@ -245,8 +262,13 @@ impl OrderingBackend for RaftConsensus {
         Some(self.stands())
     }
 
-    fn receive(&self, target: u64, message: RaftMessage) -> BoxFuture<'_, Result<Bytes, String>> {
-        self.answer(target, message).boxed()
+    fn receive(
+        &self,
+        target: u64,
+        from: ConsenterKey,
+        message: RaftMessage,
+    ) -> BoxFuture<'_, Result<Bytes, String>> {
+        self.answer(target, from, message).boxed()
     }
 
     fn shutdown(&self) -> BoxFuture<'_, ()> {

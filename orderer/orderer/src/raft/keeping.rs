@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use openraft::{ChangeMembers, RaftMetrics, ServerState};
@@ -12,8 +12,8 @@ use protocol::{BlockNumber, ConsensusReply, ConsensusRequest, LogState, Standing
 
 use super::{Node, NodeId, RaftConsensus};
 use crate::backend::OrderingBackend as _;
-use crate::chain::Trusting;
-use crate::consenters::{ConsenterKey, ConsenterNetwork};
+use crate::chain::{Stopped, Trusting};
+use crate::consenters::ConsenterKey;
 
 /// A question where a consenter stands.
 const CALL_TIMEOUT: Duration = Duration::from_secs(1);
@@ -31,13 +31,14 @@ const LINGER: Duration = Duration::from_secs(8);
 const SAID_EVERY: u32 = 100;
 
 /// Keeps the membership of one channel; returns only where nobody may go on, the consenters whose logs are gone.
-pub async fn keep(consensus: Arc<RaftConsensus>, consenters: Arc<dyn ConsenterNetwork>) -> Vec<ConsenterKey> {
-    let mut rounds = 0_u32;
+pub async fn keep(consensus: Arc<RaftConsensus>) -> Vec<ConsenterKey> {
+    let (mut rounds, mut stopping, mut leaving) = (0_u32, Stopping::default(), BTreeSet::new());
     loop {
-        let answers = ask(&consensus, &*consenters).await;
-        let standing = consensus.stands();
         let bundle = consensus.chain.bundle();
         let named: Vec<_> = bundle.config().orderer.consenters.iter().map(|it| it.tls_spki).collect();
+        consensus.keep_ways(&named, &mut leaving).await;
+        let answers = stopping.remember(ask(&consensus).await);
+        let standing = consensus.stands();
         let led = led(&consensus);
         let view = View {
             own: consensus.own,
@@ -46,18 +47,18 @@ pub async fn keep(consensus: Arc<RaftConsensus>, consenters: Arc<dyn ConsenterNe
             answers: &answers,
             led: led.as_ref(),
         };
-        if let Some(number) = view.behind() {
-            let is_beginning = standing.log == LogState::Beginning;
-            consensus.want(number, if is_beginning { Trusting::Any } else { Trusting::Majority });
-        }
-        match view.step() {
-            Step::Stop(lost) => {
-                // The others must hear from this one what they are to conclude as well.
-                tokio::time::sleep(LINGER).await;
-                return lost;
+        consensus.fetch(&view);
+        let step = view.step();
+        let is_said = rounds.is_multiple_of(SAID_EVERY);
+        match step {
+            Step::Stop(lost) if stopping.is_due(&answers) => return lost,
+            Step::Stop(_) => {}
+            Step::Await(missing) if is_said => say_awaited(&consensus, &missing),
+            Step::Differ(others) if is_said => say_differing(&consensus, &others),
+            step => {
+                stopping = Stopping::default();
+                consensus.take(step).await;
             }
-            Step::Await(missing) if rounds.is_multiple_of(SAID_EVERY) => say_awaited(&consensus, &missing),
-            step => consensus.take(step).await,
         }
         rounds = rounds.wrapping_add(1);
         let is_begun = standing.log == LogState::Begun;
@@ -65,11 +66,33 @@ pub async fn keep(consensus: Arc<RaftConsensus>, consenters: Arc<dyn ConsenterNe
     }
 }
 
-async fn ask(
-    consensus: &RaftConsensus,
-    consenters: &dyn ConsenterNetwork,
-) -> BTreeMap<ConsenterKey, Standing> {
-    let asked = consenters.others().into_iter().map(|consenter| async move {
+/// A stop that is to come: others must hear from this node what they are to conclude as well, and whoever has spoken is
+/// remembered, since it stops too.
+#[derive(Default)]
+struct Stopping {
+    since: Option<Instant>,
+    answers: BTreeMap<ConsenterKey, Standing>,
+}
+
+impl Stopping {
+    /// The answers of this round, and those of before where a stop is to come.
+    fn remember(&self, answers: BTreeMap<ConsenterKey, Standing>) -> BTreeMap<ConsenterKey, Standing> {
+        let mut known = self.answers.clone();
+        known.extend(answers);
+        known
+    }
+
+    /// Whether the stop was judged the same for long enough.
+    fn is_due(&mut self, answers: &BTreeMap<ConsenterKey, Standing>) -> bool {
+        self.answers.clone_from(answers);
+        self.since.get_or_insert_with(Instant::now).elapsed() >= LINGER
+    }
+}
+
+async fn ask(consensus: &RaftConsensus) -> BTreeMap<ConsenterKey, Standing> {
+    let consenters = &*consensus.consenters;
+    let others = consenters.others().into_iter().chain(consenters.leaving());
+    let asked = others.map(|consenter| async move {
         let request = ConsensusRequest::Standing { channel: consensus.chain.channel().clone() };
         match consenters.call(consenter, request, CALL_TIMEOUT).await {
             Ok(ConsensusReply::Standing(standing)) => Some((consenter, standing)),
@@ -83,6 +106,15 @@ fn say_awaited(consensus: &RaftConsensus, missing: &[ConsenterKey]) {
     let names = consensus.names_of(missing).join(", ");
     let channel = consensus.chain.channel();
     tracing::info!(%channel, missing = names, "the channel begins when all its consenters are started with --bootstrap");
+}
+
+fn say_differing(consensus: &RaftConsensus, others: &[ConsenterKey]) {
+    let names = consensus.names_of(others).join(", ");
+    let (channel, last) = (consensus.chain.channel(), consensus.chain.last_header());
+    tracing::error!(
+        %channel, block_number = %last.number, block_hash = %last.hash(), others = names,
+        "these consenters hold another block of that number: keep the ledgers that agree with the peers, and remove the others"
+    );
 }
 
 /// What a leader knows of the logs.
@@ -113,11 +145,45 @@ fn is_level(metrics: &RaftMetrics<NodeId, Node>, id: NodeId) -> bool {
 }
 
 impl RaftConsensus {
+    /// Keeps a way to consenters whose logs vote although the configuration names them no more; `known` are those of the
+    /// round before.
+    async fn keep_ways(&self, named: &[ConsenterKey], known: &mut BTreeSet<ConsenterKey>) {
+        let voters = self.stands().voters.into_iter().map(|(_, consenter)| consenter);
+        let leaving: BTreeSet<_> =
+            voters.filter(|voter| *voter != self.own && !named.contains(voter)).collect();
+        if leaving == *known {
+            return;
+        }
+        let (chain, keys) = (Arc::clone(&self.chain), leaving.clone());
+        match tokio::task::spawn_blocking(move || chain.named_before(&keys)).await {
+            Ok(Ok(found)) => {
+                self.consenters.leave(&found);
+                *known = leaving;
+            }
+            Ok(Err(error)) => tracing::error!(%error, "earlier configurations unreadable"),
+            // The thread that reads ends with the process only.
+            Err(_) => {}
+        }
+    }
+
+    /// Says which blocks are wanted of the others before the own log counts.
+    fn fetch(&self, view: &View<'_>) {
+        let trusting = if view.is_beginning() { Trusting::Any } else { Trusting::Majority };
+        match view.behind() {
+            Some(number) => self.want(number, trusting),
+            // What was believed for the beginning is not believed after it.
+            None if self.targets.borrow().trusting == Trusting::Any => {
+                self.want(BlockNumber(0), Trusting::Majority);
+            }
+            None => {}
+        }
+    }
+
     /// Takes one step. What does not succeed is decided anew in the next round.
     async fn take(&self, step: Step) {
         let channel = self.chain.channel();
         let change = match step {
-            Step::Nothing | Step::Await(_) | Step::Stop(_) => return,
+            Step::Nothing | Step::Await(_) | Step::Differ(_) | Step::Stop(_) => return,
             Step::Begin(members) => {
                 tracing::info!(%channel, consenters = members.len(), "the channel begins");
                 let members: BTreeMap<NodeId, Node> =
@@ -130,6 +196,10 @@ impl RaftConsensus {
             Step::Learn { instance, consenter } => {
                 tracing::info!(%channel, %consenter, log = instance, "a consenter's new log learns");
                 ChangeMembers::AddNodes(BTreeMap::from([(instance, Node::of(consenter))]))
+            }
+            Step::Reach { instance, consenter } => {
+                tracing::info!(%channel, %consenter, log = instance, "a consenter's log is reached under its new key");
+                ChangeMembers::SetNodes(BTreeMap::from([(instance, Node::of(consenter))]))
             }
             Step::Vote(voters) => {
                 tracing::info!(%channel, logs = ?voters, "the logs that vote change");
@@ -157,10 +227,20 @@ impl RaftConsensus {
         of_them.map(|consenter| format!("{} at {}", consenter.msp_id, consenter.endpoint)).collect()
     }
 
+    /// Takes no part any more, since the logs of these consenters are gone. Others are still answered where it stands.
+    pub async fn halt(&self, lost: &[ConsenterKey]) {
+        let reason = format!(
+            "the logs of too many of its consenters are gone ({}); the log of this node says what to do",
+            self.names_of(lost).join(", ")
+        );
+        self.chain.halt(Stopped { reason, needed: None });
+        self.shutdown().await;
+    }
+
     /// What to do where the logs of these consenters are gone.
     pub fn restoring(&self, lost: &[ConsenterKey]) -> String {
         let (channel, names) = (self.chain.channel(), self.names_of(lost).join(", "));
-        let last: BlockNumber = self.chain.last_header().number;
+        let (last, config) = (self.chain.last_header().number, self.chain.last_config());
         format!(
             "channel '{channel}' cannot go on: {} of its consenters have no log ({names}), and the others are no majority. \
              What the lost logs acknowledged may be in them alone, so no node begins by itself.\n\
@@ -169,9 +249,13 @@ impl RaftConsensus {
              1. Stop every orderer of the channel. If a lost ledger folder comes back with its disk, put it in its place and \
              start all again: nothing is lost then. Never put back an older copy.\n\
              2. Else run 'orderer recover --channel {channel}' on each consenter that has its ledger: it keeps the blocks, \
-             takes what its log knows to be ordered, and forgets the votes. This one stands at block {last}. No peer may stand \
-             higher than the highest of them: what it holds beyond that was lost by the orderers.\n\
-             3. Start every consenter with 'orderer start --bootstrap': they take the blocks of the highest and begin anew.",
+             takes what its log knows to be ordered, and forgets the votes. Where entries of unknown fate are left it says up to \
+             which place: keep them (--keep-unconfirmed) on the consenter with the highest, drop them (--drop-unconfirmed) on \
+             the others.\n\
+             3. This one stands at block {last}, with the configuration of block {config}. No peer may stand higher than the \
+             highest of them, nor know a newer configuration ('peer channel fetch config'): what it holds beyond that was lost \
+             by the orderers, and consenters of an older configuration must not go on.\n\
+             4. Start every consenter with 'orderer start --bootstrap': they take the blocks of the highest and begin anew.",
             lost.len()
         )
     }

@@ -24,7 +24,7 @@ pub use keeping::keep;
 pub use log_store::LOG_FAMILIES;
 #[cfg(test)]
 use log_store::LogStore;
-pub use recovery::{Recovered, recover};
+pub use recovery::{Recovered, Unconfirmed, recover};
 
 use std::fmt;
 use std::io::Cursor;

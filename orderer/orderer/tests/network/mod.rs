@@ -19,7 +19,7 @@ use transport::services::delivery::DeliveryClient;
 use transport::{Request, TlsClient, TlsIdentity, TrustRoots};
 use web::HttpsClient;
 
-use crate::world::{World, signed};
+use crate::world::{World, member, signed};
 
 /// Longest wait for anything: a loaded machine, several elections.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -124,6 +124,52 @@ impl Network {
                 panic!("orderer {node} goes on\n{}", self.log(node));
             }
             std::thread::sleep(LOOK);
+        }
+    }
+
+    /// Has a node order for a second channel besides, with the same members.
+    pub fn add_channel(&self, node: usize, name: &str) {
+        let mut config = self.world.config.clone();
+        config.channel = protocol::ChannelId::new(name).expect("valid");
+        let folder = self.folder.path().join("blocks");
+        fs::create_dir_all(&folder).expect("a folder");
+        fs::copy(self.folder.path().join("genesis.block"), folder.join("first.block")).expect("copied");
+        let genesis = configtx::genesis_block(&config, self.world.made_ms).to_bytes();
+        fs::write(folder.join("second.block"), genesis).expect("written");
+        let settings = self.node_folder(node).join("orderer.yaml");
+        let text = fs::read_to_string(&settings).expect("settings");
+        fs::write(&settings, text.replace("../genesis.block", "../blocks")).expect("written");
+    }
+
+    /// Gives a node another TLS key and certificate.
+    pub fn renew_tls(&mut self, node: usize) -> protocol::Digest {
+        let (org, made_ms) = (&mut self.world.orgs[node], self.world.made_ms);
+        let renewed = member(&org.msp_id, (&org.ca, &org.tls_ca, made_ms), "renewed", "orderer");
+        org.orderer.tls_cert_pem = renewed.tls_cert_pem;
+        org.orderer.tls_key_pem = renewed.tls_key_pem;
+        org.orderer.tls_spki = renewed.tls_spki;
+        self.write_material(node);
+        renewed.tls_spki
+    }
+
+    /// Runs `orderer recover` with these flags; returns whether it succeeded, and its words.
+    pub fn recover(&self, node: usize, flags: &[&str]) -> (bool, String) {
+        let output = Command::new(env!("CARGO_BIN_EXE_orderer"))
+            .args(["recover", "--channel", "reports", "--config"])
+            .arg(self.node_folder(node).join("orderer.yaml"))
+            .args(flags)
+            .output()
+            .expect("runs");
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+    }
+
+    /// Waits until a node has said this.
+    pub async fn said(&self, node: usize, words: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.log(node).contains(words) {
+            assert!(Instant::now() < deadline, "orderer {node} does not say {words:?}\n{}", self.log(node));
+            tokio::time::sleep(LOOK).await;
         }
     }
 

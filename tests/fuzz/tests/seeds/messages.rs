@@ -73,6 +73,7 @@ fn between_orderers() -> Vec<(&'static str, Vec<u8>)> {
         instance: u64::MAX,
         log: LogState::Begun,
         applied: BlockNumber(9),
+        tip: BlockHash([5; 32]),
         deliverable: BlockNumber(8),
         voters: vec![(u64::MAX, Digest([7; 32]))],
     };

@@ -51,7 +51,12 @@ impl OrderingBackend for Consensus {
         None
     }
 
-    fn receive(&self, _: u64, _: RaftMessage) -> BoxFuture<'_, Result<Bytes, String>> {
+    fn receive(
+        &self,
+        _: u64,
+        _: crate::consenters::ConsenterKey,
+        _: RaftMessage,
+    ) -> BoxFuture<'_, Result<Bytes, String>> {
         async { Err("nobody calls".to_owned()) }.boxed()
     }
 

@@ -3,11 +3,11 @@
 use std::sync::Mutex;
 
 use futures_util::FutureExt as _;
-use futures_util::future::BoxFuture;
 use openraft::testing::{blank_ent, log_id};
 use tokio::sync::Notify;
 
 use super::*;
+use crate::consenters::fake::Answering;
 
 /// A consenter that answers when the test lets it.
 #[derive(Default)]
@@ -16,48 +16,25 @@ struct Slow {
     answers: Notify,
 }
 
-impl ConsenterNetwork for Slow {
-    fn call(
-        &self,
-        _: ConsenterKey,
-        request: ConsensusRequest,
-        _: Duration,
-    ) -> BoxFuture<'_, Result<ConsensusReply, CallError>> {
+fn answering(slow: &Arc<Slow>) -> Arc<Answering> {
+    let slow = Arc::clone(slow);
+    let answer = move |_, request| {
+        let slow = Arc::clone(&slow);
         async move {
             let ConsensusRequest::Raft { message: RaftMessage::Append(bytes), .. } = request else {
                 return Err(CallError::Refused("only entries are asked".to_owned()));
             };
             let message: AppendMessage = messages::decode(&bytes).expect("decodes");
-            self.calls.lock().expect("unpoisoned").push(message.entries.len());
+            slow.calls.lock().expect("unpoisoned").push(message.entries.len());
             if !message.entries.is_empty() {
-                self.answers.notified().await;
+                slow.answers.notified().await;
             }
             let reply = codec::encode(&AppendAnswer::Success).into();
             Ok(ConsensusReply::Raft { clock_ms: 5, reply })
         }
         .boxed()
-    }
-
-    fn probe<'a>(
-        &'a self,
-        _: &'a protocol::Consenter,
-        _: ConsensusRequest,
-        _: Duration,
-    ) -> BoxFuture<'a, Result<ConsensusReply, CallError>> {
-        async { Err(CallError::Refused("nobody comes".to_owned())) }.boxed()
-    }
-
-    fn renew(&self, _: &[protocol::Consenter]) {}
-
-    fn heard(&self, _: ConsenterKey) {}
-
-    fn others(&self) -> Vec<ConsenterKey> {
-        Vec::new()
-    }
-
-    fn missing(&self) -> Vec<String> {
-        Vec::new()
-    }
+    };
+    Arc::new(Answering { others: Vec::new(), answers: Box::new(answer) })
 }
 
 fn request(indices: std::ops::Range<u64>) -> AppendEntriesRequest<RaftTypes> {
@@ -75,7 +52,7 @@ async fn a_repetition_waits_for_the_message_that_is_on_its_way() {
     let clocks = Arc::new(Clocks::new(|| 0));
     let channel = ChannelId::new("reports").expect("valid");
     let owners = Owners { first: Arc::new(Vec::new()) };
-    let mut network = Network { channel, consenters: slow.clone(), clocks: Arc::clone(&clocks), owners };
+    let mut network = Network { channel, consenters: answering(&slow), clocks: Arc::clone(&clocks), owners };
     let mut peer = network.new_client(2, &Node::of(protocol::Digest([2; 32]))).await;
     let option = || RPCOption::new(Duration::from_millis(1));
 
