@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use testnet::{Hospital, Network};
+use testnet::{Hospital, Network, Node};
 
 /// A peer's height on the network's channel, with the hash of everything that it committed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub fn height_on(network: &Network, channel: &str, hospital: Hospital) -> Result
 /// Where two differ, in height or commit hash.
 pub fn same_heights(network: &Network) -> Result<ChannelHeight> {
     let first = channel_height(network, Hospital::A)?;
-    for hospital in [Hospital::B, Hospital::C] {
+    for hospital in network.hospitals().filter(|hospital| *hospital != Hospital::A) {
         let other = channel_height(network, hospital)?;
         ensure!(first == other, "hospital A is at {first:?}, hospital {hospital:?} at {other:?}");
     }
@@ -58,4 +58,17 @@ pub fn wait_for_same_heights(network: &Network, deadline: Duration) -> Result<Ch
         Ok(())
     })?;
     found.context("the condition held, so there is a height")
+}
+
+/// The hospital whose orderer leads, by what the orderers say.
+///
+/// # Errors
+/// Where none says that it leads.
+pub fn leader(network: &Network) -> Result<Hospital> {
+    let leads = |hospital: &Hospital| {
+        let health = network.orderer_health(*hospital).ok();
+        health.is_some_and(|health| health.to_string().contains("\"role\":\"leader\""))
+    };
+    let mut orderers = network.nodes().filter(|node| matches!(node, Node::Orderer(_))).map(Node::hospital);
+    orderers.find(leads).context("no orderer leads")
 }

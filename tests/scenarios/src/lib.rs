@@ -9,17 +9,21 @@ mod changing;
 mod doctor;
 mod heights;
 mod images;
+mod ledgers;
 mod processes;
 mod searching;
+mod settling;
 mod stage;
 mod steps;
 
 pub use changing::{ChannelUpdate, same_config_block};
 pub use doctor::{Doctor, connection_settings, endpoint, signer, tls_identity};
-pub use heights::{ChannelHeight, channel_height, height_on, same_heights, wait_for_same_heights};
+pub use heights::{ChannelHeight, channel_height, height_on, leader, same_heights, wait_for_same_heights};
 pub use images::{BombIn, Image, png_claiming, png_with_bomb};
+pub use ledgers::{LedgerContent, LedgerTransaction};
 pub use processes::{Process, children};
 pub use searching::{files_holding, find_in_json};
+pub use settling::{Witness, settle};
 pub use stage::Stage;
 pub use steps::{download, openings, share, show, try_upload, try_upload_again, unshare, upload, verify};
 

@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::binaries::{self, command};
 use crate::hospital::Hospital;
 use crate::network::{NetworkOptions, Ports};
+use crate::node::Node;
 
 /// Runs `cryptogen` for three hospitals with two doctors each; the material is in `crypto` below `folder`.
 ///
@@ -31,18 +32,20 @@ pub(crate) fn make_crypto_of(
     for hospital in Hospital::ALL {
         write!(
             text,
-            "  - Name: {}\n    Domain: {}\n    EnableNodeOUs: true\n    PublicKeyAlgorithm: {algorithm}\n    Specs:\n      - Hostname: orderer0\n        SANS: [localhost, 127.0.0.1]\n",
+            "  - Name: {}\n    Domain: {}\n    EnableNodeOUs: true\n    PublicKeyAlgorithm: {algorithm}\n    Specs:\n      - Hostname: orderer0\n        SANS: [localhost, 127.0.0.1, {}]\n",
             hospital.orderer_msp_id(),
-            hospital.orderer_domain()
+            hospital.orderer_domain(),
+            Node::Orderer(hospital).address()
         )?;
     }
     text.push_str("PeerOrgs:\n");
     for hospital in hospitals {
         write!(
             text,
-            "  - Name: {}\n    Domain: {}\n    EnableNodeOUs: true\n    PublicKeyAlgorithm: {algorithm}\n    Template:\n      Count: 1\n      SANS: [localhost, 127.0.0.1]\n    Users:\n      Count: {doctors}\n",
+            "  - Name: {}\n    Domain: {}\n    EnableNodeOUs: true\n    PublicKeyAlgorithm: {algorithm}\n    Template:\n      Count: 1\n      SANS: [localhost, 127.0.0.1, {}]\n    Users:\n      Count: {doctors}\n",
             hospital.msp_id(),
-            hospital.domain()
+            hospital.domain(),
+            Node::Peer(*hospital).address()
         )?;
     }
     let template = folder.join("crypto-config.yaml");
@@ -81,7 +84,8 @@ fn consortium(ports: &Ports, options: &NetworkOptions, hospitals: &[Hospital]) -
         let (msp, domain) = (hospital.msp_id(), hospital.domain());
         write!(
             text,
-            "  - Name: {msp}\n    ID: {msp}\n    MSPDir: crypto/peerOrganizations/{domain}/msp\n    KemFile: crypto/peerOrganizations/{domain}/kem/public.pem\n    Peers: [\"localhost:{}\"]\n",
+            "  - Name: {msp}\n    ID: {msp}\n    MSPDir: crypto/peerOrganizations/{domain}/msp\n    KemFile: crypto/peerOrganizations/{domain}/kem/public.pem\n    Peers: [\"{}:{}\"]\n",
+            ports.host(Node::Peer(*hospital)),
             ports.peer(*hospital)
         )?;
     }
@@ -101,8 +105,9 @@ fn consortium(ports: &Ports, options: &NetworkOptions, hospitals: &[Hospital]) -
         );
         write!(
             text,
-            "        - MSPID: {}\n          Host: localhost\n          Port: {}\n          Identity: {node}/msp/signcerts/{}-cert.pem\n          ServerTLSCert: {node}/tls/server.crt\n",
+            "        - MSPID: {}\n          Host: {}\n          Port: {}\n          Identity: {node}/msp/signcerts/{}-cert.pem\n          ServerTLSCert: {node}/tls/server.crt\n",
             hospital.orderer_msp_id(),
+            ports.host(Node::Orderer(hospital)),
             ports.orderer(hospital),
             hospital.orderer_name()
         )?;

@@ -10,12 +10,15 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 use tempfile::TempDir;
 use transport::{TlsIdentity, TrustRoots};
-use web::HttpsClient;
+use web::{HttpsClient, Reply};
 
 use crate::binaries;
 use crate::cli::{CliOutput, User, run as run_tool};
+use crate::disk::{SmallDisk, remove_stale};
 use crate::hospital::Hospital;
 use crate::material::{describe, make_crypto, make_crypto_of, make_genesis};
+use crate::namespaces::Namespaces;
+use crate::node::Node;
 use crate::process::NodeProcess;
 
 /// Time in which a node answers after its start, on a busy machine.
@@ -71,6 +74,12 @@ pub struct NetworkOptions {
     pub chaincodes: Vec<(&'static str, &'static str)>,
     /// How long one run of a chaincode may take, in seconds.
     pub execute_timeout_s: u32,
+    /// Whether every node has a network namespace of its own, and the thread that starts the network enters one of clients.
+    pub namespaces: bool,
+    /// Whether every node has a wall clock of its own.
+    pub clocks: bool,
+    /// Size of a disk of its own for every node's data; `None` for a folder on the machine's.
+    pub disk_bytes: Option<u64>,
 }
 
 /// The members of the second channel.
@@ -81,6 +90,12 @@ impl NetworkOptions {
     fn second(&self) -> Option<Self> {
         let channel = self.second_channel.clone()?;
         Some(Self { channel, second_channel: None, ..self.clone() })
+    }
+
+    /// The nodes that it starts with.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = Node> {
+        let peers = self.members().into_iter().map(Node::Peer);
+        Hospital::ALL.into_iter().take(self.orderers).map(Node::Orderer).chain(peers)
     }
 
     fn members(&self) -> Vec<Hospital> {
@@ -108,13 +123,19 @@ impl Default for NetworkOptions {
             peer_binary: "peer",
             chaincodes: Vec::new(),
             execute_timeout_s: 30,
+            namespaces: false,
+            clocks: false,
+            disk_bytes: None,
         }
     }
 }
 
-/// Ports of every listener, by node.
+/// Ports of every listener, by node, and the host that each node is called by.
 #[derive(Clone, Debug)]
-pub(crate) struct Ports(BTreeMap<(Hospital, Listener), u16>);
+pub(crate) struct Ports {
+    ports: BTreeMap<(Hospital, Listener), u16>,
+    has_namespaces: bool,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Listener {
@@ -144,7 +165,7 @@ fn free_port() -> Result<TcpListener> {
 
 impl Ports {
     /// Draws free ports: all are held until the last is drawn, so that none is drawn twice.
-    fn draw() -> Result<Self> {
+    fn draw(has_namespaces: bool) -> Result<Self> {
         let listeners = [Listener::Peer, Listener::PeerHealth, Listener::Orderer, Listener::OrdererHealth];
         let mut held = Vec::new();
         let mut ports = BTreeMap::new();
@@ -155,11 +176,11 @@ impl Ports {
                 held.push(socket);
             }
         }
-        Ok(Self(ports))
+        Ok(Self { ports, has_namespaces })
     }
 
     fn of(&self, hospital: Hospital, listener: Listener) -> u16 {
-        self.0.get(&(hospital, listener)).copied().unwrap_or_default()
+        self.ports.get(&(hospital, listener)).copied().unwrap_or_default()
     }
 
     pub(crate) fn peer(&self, hospital: Hospital) -> u16 {
@@ -168,6 +189,16 @@ impl Ports {
 
     pub(crate) fn orderer(&self, hospital: Hospital) -> u16 {
         self.of(hospital, Listener::Orderer)
+    }
+
+    /// What others call a node.
+    pub(crate) fn host(&self, node: Node) -> String {
+        if self.has_namespaces { node.address() } else { "localhost".to_owned() }
+    }
+
+    /// Where a node listens.
+    fn bound(&self, node: Node) -> String {
+        if self.has_namespaces { node.address() } else { "127.0.0.1".to_owned() }
     }
 }
 
@@ -183,7 +214,9 @@ pub struct Network {
     /// Binaries of those nodes that run others than the rest.
     installed: BTreeMap<String, &'static str>,
     runtime: tokio::runtime::Runtime,
-    folder: TempDir,
+    pub(crate) disks: BTreeMap<Node, SmallDisk>,
+    pub(crate) namespaces: Option<Namespaces>,
+    pub(crate) folder: TempDir,
 }
 
 impl Network {
@@ -192,20 +225,33 @@ impl Network {
     /// # Errors
     /// Whatever does not start, with its last words.
     pub fn start(options: NetworkOptions) -> Result<Self> {
-        let mut folder = tempfile::Builder::new().prefix("consilium-").tempdir()?;
+        let mut folder =
+            tempfile::Builder::new().prefix(&format!("consilium-{}-", std::process::id())).tempdir()?;
         if std::env::var_os("CONSILIUM_KEEP_NETWORKS").is_some() {
             println!("the network's folder is kept: {}", folder.path().display());
             folder.disable_cleanup(true);
         }
-        let ports = Ports::draw()?;
+        let ports = Ports::draw(options.namespaces)?;
         make_crypto_of(folder.path(), &Hospital::ALL, options.public_key_algorithm, 2)?;
         make_genesis(folder.path(), &ports, &options, ("genesis", &options.members()))?;
         if let Some(second) = options.second() {
             make_genesis(folder.path(), &ports, &second, (&second.channel, &SECOND_MEMBERS))?;
         }
+        let nodes: Vec<Node> = options.nodes().collect();
+        let mut disks = BTreeMap::new();
+        if let Some(bytes) = options.disk_bytes {
+            remove_stale();
+            for node in &nodes {
+                let data = folder.path().join(format!("data/{node}"));
+                disks.insert(*node, SmallDisk::mount(&data, bytes)?);
+            }
+        }
+        let namespaces = options.namespaces.then(|| Namespaces::make(nodes)).transpose()?;
+        // Its threads are where this one is.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (peers, orderers, installed) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        let mut network = Self { folder, options, ports, peers, orderers, installed, runtime };
+        let mut network =
+            Self { folder, options, ports, peers, orderers, installed, runtime, disks, namespaces };
         for hospital in Hospital::ALL.into_iter().take(network.options.orderers) {
             network.launch_orderer(hospital, &["--bootstrap"])?;
         }
@@ -357,7 +403,7 @@ impl Network {
             msp: folder.join("msp"),
             tls: folder.join("tls"),
             root: self.peer_root(hospital),
-            address: format!("localhost:{}", self.ports.peer(hospital)),
+            address: self.peer_address(hospital),
             channel: self.options.channel.clone(),
         }
     }
@@ -383,7 +429,11 @@ impl Network {
     /// Where a hospital's orderer listens.
     #[must_use]
     pub fn orderer_address(&self, hospital: Hospital) -> String {
-        format!("localhost:{}", self.ports.orderer(hospital))
+        format!("{}:{}", self.ports.host(Node::Orderer(hospital)), self.ports.orderer(hospital))
+    }
+
+    fn peer_address(&self, hospital: Hospital) -> String {
+        format!("{}:{}", self.ports.host(Node::Peer(hospital)), self.ports.peer(hospital))
     }
 
     /// The folder of an orderer's data.
@@ -481,7 +531,9 @@ impl Network {
     /// # Errors
     /// Where it does not answer.
     pub fn peer_health(&self, hospital: Hospital) -> Result<Value> {
-        self.health_page(hospital, Listener::PeerHealth, &self.peer_root(hospital))
+        let operator = self.admin(hospital).tls_folder();
+        let (url, root) = (self.url(Node::Peer(hospital), "healthz"), self.peer_root(hospital));
+        page(&self.runtime.block_on(https(&operator, &root)?.get(&url))?, &url)
     }
 
     /// What `/healthz` of an orderer answers, also where a channel of it has no leader or has stopped.
@@ -489,14 +541,18 @@ impl Network {
     /// # Errors
     /// Where it does not answer.
     pub fn orderer_health_page(&self, hospital: Hospital) -> Result<Value> {
-        self.health_page(hospital, Listener::OrdererHealth, &self.orderer_tls_root(hospital))
+        let operator = self.admin(hospital).tls_folder();
+        let (url, root) = (self.url(Node::Orderer(hospital), "healthz"), self.orderer_tls_root(hospital));
+        page(&self.runtime.block_on(https(&operator, &root)?.get(&url))?, &url)
     }
 
-    fn health_page(&self, hospital: Hospital, listener: Listener, root: &Path) -> Result<Value> {
-        let client = https(&self.admin(hospital).tls_folder(), root)?;
-        let url = format!("https://localhost:{}/healthz", self.ports.of(hospital, listener));
-        let reply = self.runtime.block_on(client.get(&url))?;
-        serde_json::from_slice(&reply.body).with_context(|| format!("{url} answers no health page"))
+    /// A page of a node's operations listener.
+    fn url(&self, node: Node, page: &str) -> String {
+        let listener = match node {
+            Node::Peer(_) => Listener::PeerHealth,
+            Node::Orderer(_) => Listener::OrdererHealth,
+        };
+        format!("https://{}:{}/{page}", self.ports.host(node), self.ports.of(node.hospital(), listener))
     }
 
     /// What `/healthz` of an orderer answers.
@@ -504,9 +560,8 @@ impl Network {
     /// # Errors
     /// Where it does not answer.
     pub fn orderer_health(&self, hospital: Hospital) -> Result<Value> {
-        let root = self.orderer_tls_root(hospital);
-        let port = self.ports.of(hospital, Listener::OrdererHealth);
-        self.health(&self.admin(hospital).tls_folder(), port, &root)
+        let client = https(&self.admin(hospital).tls_folder(), &self.orderer_tls_root(hospital))?;
+        Ok(self.runtime.block_on(client.get_json(&self.url(Node::Orderer(hospital), "healthz")))?)
     }
 
     /// What `/metrics` of a peer answers.
@@ -522,8 +577,7 @@ impl Network {
     /// # Errors
     /// Where it does not answer.
     pub fn peer_metrics_for(&self, hospital: Hospital, user: &User) -> Result<String> {
-        let port = self.ports.of(hospital, Listener::PeerHealth);
-        self.metrics(&user.tls_folder(), port, &self.peer_root(hospital))
+        self.metrics(&user.tls_folder(), Node::Peer(hospital), &self.peer_root(hospital))
     }
 
     /// What `/metrics` of an orderer answers.
@@ -539,8 +593,7 @@ impl Network {
     /// # Errors
     /// Where it does not answer.
     pub fn orderer_metrics_for(&self, hospital: Hospital, user: &User) -> Result<String> {
-        let port = self.ports.of(hospital, Listener::OrdererHealth);
-        self.metrics(&user.tls_folder(), port, &self.orderer_tls_root(hospital))
+        self.metrics(&user.tls_folder(), Node::Orderer(hospital), &self.orderer_tls_root(hospital))
     }
 
     /// Waits until a condition holds.
@@ -565,12 +618,13 @@ impl Network {
         self.organization(hospital).join(format!("tlsca/tlsca.{}-cert.pem", hospital.domain()))
     }
 
-    fn launch_peer(&mut self, hospital: Hospital) -> Result<()> {
+    pub(crate) fn launch_peer(&mut self, hospital: Hospital) -> Result<()> {
         let material = self.peer_material(hospital);
         let data = self.peer_data(hospital);
         let settings = format!(
-            "peer:\n  id: {id}\n  listenAddress: 127.0.0.1:{port}\n  localMspId: {msp}\n  mspConfigPath: {material}/msp\n  fileSystemPath: {data}\n  kem:\n    file: {kem}\n  tls:\n    cert:\n      file: {material}/tls/server.crt\n    key:\n      file: {material}/tls/server.key\n    rootcert:\n      file: {root}\nchaincode:\n  executetimeout: {execute}s\noperations:\n  listenAddress: 127.0.0.1:{health}\n",
+            "peer:\n  id: {id}\n  listenAddress: {host}:{port}\n  localMspId: {msp}\n  mspConfigPath: {material}/msp\n  fileSystemPath: {data}\n  kem:\n    file: {kem}\n  tls:\n    cert:\n      file: {material}/tls/server.crt\n    key:\n      file: {material}/tls/server.key\n    rootcert:\n      file: {root}\nchaincode:\n  executetimeout: {execute}s\noperations:\n  listenAddress: {host}:{health}\n",
             id = hospital.peer_name(),
+            host = self.ports.bound(Node::Peer(hospital)),
             port = self.ports.peer(hospital),
             msp = hospital.msp_id(),
             material = material.display(),
@@ -585,18 +639,20 @@ impl Network {
         std::fs::write(&file, settings)?;
         let mut command = binaries::command(self.binary_of(&name, self.options.peer_binary))?;
         command.args(["node", "start", "--config"]).arg(&file);
+        let mut command = self.in_its_place(Node::Peer(hospital), command)?;
         let process = NodeProcess::start(&mut command, &self.path(&format!("{name}.log")))?;
         self.peers.insert(hospital, process);
         Ok(())
     }
 
     /// Starts an orderer's process; channels begin by a flag that only the first start has.
-    fn launch_orderer(&mut self, hospital: Hospital, flags: &[&str]) -> Result<()> {
+    pub(crate) fn launch_orderer(&mut self, hospital: Hospital, flags: &[&str]) -> Result<()> {
         let name = hospital.orderer_name();
         let organization = self.path("crypto/ordererOrganizations").join(hospital.orderer_domain());
         let material = organization.join("orderers").join(&name);
         let settings = format!(
-            "General:\n  ListenAddress: 127.0.0.1\n  ListenPort: {port}\n  LocalMSPID: {msp}\n  LocalMSPDir: {material}/msp\n  BootstrapMethod: file\n  BootstrapFile: {genesis}\n  TLS:\n    Enabled: true\n    Certificate: {material}/tls/server.crt\n    PrivateKey: {material}/tls/server.key\n    RootCAs: [{material}/tls/ca.crt]\nFileLedger:\n  Location: {data}\nOperations:\n  ListenAddress: 127.0.0.1:{health}\n  TLS:\n    ClientRootCAs: [{operators}]\n",
+            "General:\n  ListenAddress: {host}\n  ListenPort: {port}\n  LocalMSPID: {msp}\n  LocalMSPDir: {material}/msp\n  BootstrapMethod: file\n  BootstrapFile: {genesis}\n  TLS:\n    Enabled: true\n    Certificate: {material}/tls/server.crt\n    PrivateKey: {material}/tls/server.key\n    RootCAs: [{material}/tls/ca.crt]\nFileLedger:\n  Location: {data}\nOperations:\n  ListenAddress: {host}:{health}\n  TLS:\n    ClientRootCAs: [{operators}]\n",
+            host = self.ports.bound(Node::Orderer(hospital)),
             port = self.ports.orderer(hospital),
             msp = hospital.orderer_msp_id(),
             material = material.display(),
@@ -610,6 +666,7 @@ impl Network {
         std::fs::write(&file, settings)?;
         let mut command = binaries::command(self.binary_of(&name, "orderer"))?;
         command.args(["start", "--config"]).arg(&file).args(flags);
+        let mut command = self.in_its_place(Node::Orderer(hospital), command)?;
         let process = NodeProcess::start(&mut command, &self.path(&format!("{name}.log")))?;
         self.orderers.insert(hospital, process);
         Ok(())
@@ -657,19 +714,19 @@ impl Network {
         }
     }
 
-    fn health(&self, operator: &Path, port: u16, root: &Path) -> Result<Value> {
+    fn metrics(&self, operator: &Path, node: Node, root: &Path) -> Result<String> {
         let client = https(operator, root)?;
-        Ok(self.runtime.block_on(client.get_json(&format!("https://localhost:{port}/healthz")))?)
-    }
-
-    fn metrics(&self, operator: &Path, port: u16, root: &Path) -> Result<String> {
-        let client = https(operator, root)?;
-        let reply = self.runtime.block_on(client.get(&format!("https://localhost:{port}/metrics")))?;
+        let reply = self.runtime.block_on(client.get(&self.url(node, "metrics")))?;
         if reply.status != 200 {
             bail!("/metrics answered {}", reply.status);
         }
         Ok(String::from_utf8(reply.body.to_vec())?)
     }
+}
+
+/// A health page, whatever its status.
+fn page(reply: &Reply, url: &str) -> Result<Value> {
+    serde_json::from_slice(&reply.body).with_context(|| format!("{url} answers no health page"))
 }
 
 /// A client of operations listeners, with the TLS key in a folder.

@@ -45,15 +45,24 @@ impl NodeProcess {
         Ok(())
     }
 
+    /// Sends it a signal, `-STOP` or another that `kill` takes.
+    ///
+    /// # Errors
+    /// Where it cannot be signalled.
+    pub fn signal(&self, signal: &str) -> Result<()> {
+        let status = Command::new("kill").args([signal, &self.child.id().to_string()]).status()?;
+        if !status.success() {
+            bail!("process {} cannot be sent {signal}", self.child.id());
+        }
+        Ok(())
+    }
+
     /// Asks it to end and waits.
     ///
     /// # Errors
     /// Where it does not end in time, or not with success.
     pub fn stop(&mut self) -> Result<()> {
-        let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status()?;
-        if !status.success() {
-            bail!("process {} cannot be signalled", self.child.id());
-        }
+        self.signal("-TERM")?;
         let ends_at = Instant::now() + END_DEADLINE;
         loop {
             if let Some(status) = self.child.try_wait()? {

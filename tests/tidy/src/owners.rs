@@ -31,7 +31,7 @@ pub(crate) const OWNERS: [(&str, &[&str]); 29] = [
     ("rcgen", &["issuing"]),
     ("reqwest", &["web"]),
     ("rocksdb", &["store"]),
-    ("rustix", &["gateway", "node"]),
+    ("rustix", &["gateway", "node", "testnet"]),
     ("rustls", &["transport"]),
     ("seccompiler", &["gateway"]),
     ("tokio-rustls", &["transport"]),

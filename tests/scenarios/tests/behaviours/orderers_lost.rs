@@ -1,34 +1,18 @@
 //! A leader that hangs is a slow answer; a lost majority is an error that names who is missing, and no lost transaction.
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use client::{Deadlines, Draft};
 use protocol::ChaincodeName;
-use scenarios::{Doctor, Stage};
-use testnet::{Hospital, Network, NetworkOptions};
+use scenarios::{Doctor, Stage, leader};
+use testnet::{Hospital, Network, NetworkOptions, Node};
 
 /// For each step, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn create(id: &str) -> Result<Draft> {
     Ok(Draft::new(ChaincodeName::new("asset-transfer")?, "CreateAsset", &[id, "blue", "5", "Tomoko", "300"]))
-}
-
-/// The hospital whose orderer leads, by what the orderers say.
-fn leader(network: &Network) -> Result<Hospital> {
-    let leads = |hospital: &Hospital| {
-        let health = network.orderer_health(*hospital).ok();
-        health.is_some_and(|health| health.to_string().contains("\"role\":\"leader\""))
-    };
-    network.hospitals().find(leads).context("no orderer leads")
-}
-
-fn signal(network: &mut Network, hospital: Hospital, signal: &str) -> Result<()> {
-    let id = network.orderer_process(hospital)?.id().to_string();
-    ensure!(Command::new("kill").args([signal, &id]).status()?.success(), "{signal} to process {id}");
-    Ok(())
 }
 
 #[test]
@@ -42,13 +26,13 @@ fn a_leader_that_hangs_delays_and_a_lost_majority_is_named() -> Result<()> {
     }
 
     let paused = leader(&network)?;
-    signal(&mut network, paused, "-STOP")?;
+    network.pause(Node::Orderer(paused))?;
     for user in &doctors {
         let (draft, began) = (create(&format!("second-{}", user.hospital().letter()))?, Instant::now());
         Doctor::connect(user, deadlines)?.run(|peer, channel| peer.submit(channel, &draft))?;
         println!("while the leader hangs: VALID after {:?}", began.elapsed());
     }
-    signal(&mut network, paused, "-CONT")?;
+    network.resume(Node::Orderer(paused))?;
 
     let killed = [Hospital::B, Hospital::C];
     for hospital in killed {

@@ -7,11 +7,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use client::{ClientError, Connection, Deadlines, Draft, Endorsed};
-use ledger::Ledger;
-use protocol::{BlockNumber, ChaincodeName, ChannelId, TxId, TxValidationCode};
-use scenarios::{Doctor, Image, Stage, upload, wait_for_same_heights};
+use protocol::{ChaincodeName, ChannelId, TxId};
+use scenarios::{Doctor, Image, LedgerContent, Stage, upload, wait_for_same_heights};
 use testnet::{Hospital, Network, NetworkOptions, User};
-use validation::parse_transaction;
 
 const TRANSACTIONS: usize = 200;
 const CLIENTS_A_HOSPITAL: usize = 2;
@@ -67,7 +65,7 @@ fn no_acknowledged_transaction_is_lost_or_doubled_when_every_node_is_killed_once
     );
     for hospital in Hospital::ALL {
         network.peer_process(hospital)?.stop()?;
-        each_is_valid_once(&network, hospital, &acknowledged)?;
+        LedgerContent::read(&network, hospital)?.holds_once(&acknowledged)?;
     }
     Ok(())
 }
@@ -215,30 +213,4 @@ fn retried(error: ClientError, work: &Work) -> anyhow::Error {
 fn count(kind: &str, work: &Work) {
     let mut retried = work.retried.lock().unwrap_or_else(PoisonError::into_inner);
     *retried.entry(kind.to_owned()).or_default() += 1;
-}
-
-/// In the ledger of a stopped peer.
-fn each_is_valid_once(network: &Network, hospital: Hospital, acknowledged: &[TxId]) -> Result<()> {
-    let ledger = Ledger::open(&network.peer_data(hospital).join("ledgers").join(&network.options().channel))?;
-    let mut valid: BTreeMap<TxId, usize> = BTreeMap::new();
-    let mut codes: BTreeMap<&str, usize> = BTreeMap::new();
-    for number in 1..ledger.info().height {
-        let number = BlockNumber(number);
-        let block = ledger.block_checked(number)?.with_context(|| format!("block {number} is missing"))?;
-        let found = ledger.codes(number)?.with_context(|| format!("block {number} has no codes"))?;
-        for (envelope, code) in block.envelopes.iter().zip(found) {
-            *codes.entry(code.name()).or_default() += 1;
-            if code == TxValidationCode::Valid {
-                let transaction =
-                    parse_transaction(envelope).map_err(|flaw| anyhow::anyhow!("{}", flaw.reason))?;
-                *valid.entry(transaction.tx_id).or_default() += 1;
-            }
-        }
-    }
-    println!("hospital {hospital:?}: {codes:?}");
-    for tx_id in acknowledged {
-        let times = valid.get(tx_id).copied().unwrap_or_default();
-        ensure!(times == 1, "{tx_id} was acknowledged and is VALID {times} times on hospital {hospital:?}");
-    }
-    Ok(())
 }

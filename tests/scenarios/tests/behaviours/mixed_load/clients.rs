@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use client::{ClientError, Connection, Deadlines, Draft, Endorsed};
+use client::{ClientError, Connection, Deadlines, Draft};
 use protocol::{ChaincodeName, ChannelId, TxId, TxValidationCode};
-use scenarios::{Doctor, connection_settings};
+use scenarios::{Doctor, Witness, connection_settings, settle};
 use serde_json::Value;
 use testnet::User;
 use tokio::task::JoinSet;
@@ -108,13 +108,19 @@ impl Work {
         }
         self.done.fetch_add(1, Ordering::Relaxed) + 1
     }
+}
 
+impl Witness for Work {
     fn met(&self, error: &ClientError) {
         let kind = match error {
             ClientError::Rejected(rejection) => rejection.code_name(),
             ClientError::Fault(_) => "a fault".to_owned(),
         };
         *self.log.lock().unwrap_or_else(PoisonError::into_inner).kinds.entry(kind).or_default() += 1;
+    }
+
+    fn is_over(&self) -> bool {
+        self.has_failed()
     }
 }
 
@@ -182,7 +188,9 @@ impl Client {
             } else {
                 asset("CreateAsset", &[&format!("asset-{number}"), "blue", "5", "Tomoko", "300"])?
             };
-            let (tx_id, code) = self.settle(&draft).await.with_context(|| format!("transaction {number}"))?;
+            let link = (&*self.connection, &self.channel);
+            let settled = settle(link, &draft, PATIENCE, &*self.work).await;
+            let (tx_id, code) = settled.with_context(|| format!("transaction {number}"))?;
             // A key of one's own is written by nobody else: only hot ones may come too late.
             ensure!(code.is_valid() || is_hot, "transaction {number}, {tx_id}, is {code}");
             let done = self.work.settled(tx_id, code);
@@ -194,40 +202,6 @@ impl Client {
             }
         }
         Ok(())
-    }
-
-    /// Until a verdict is known. An envelope that was handed over is handed over again, never made anew.
-    async fn settle(&self, draft: &Draft) -> Result<(TxId, TxValidationCode)> {
-        let ends_at = Instant::now() + PATIENCE;
-        let mut pending = None;
-        loop {
-            let error = match self.attempt(draft, &mut pending).await {
-                Ok(verdict) => return Ok(verdict),
-                Err(error) => error,
-            };
-            self.work.met(&error);
-            if Instant::now() > ends_at || self.work.has_failed() {
-                return Err(error).context("there is no verdict in time");
-            }
-            tokio::time::sleep(RETRY_AFTER).await;
-        }
-    }
-
-    async fn attempt(
-        &self,
-        draft: &Draft,
-        pending: &mut Option<Endorsed>,
-    ) -> Result<(TxId, TxValidationCode), ClientError> {
-        let endorsed = match pending.clone() {
-            Some(endorsed) => endorsed,
-            None => pending.insert(self.connection.endorse(&self.channel, draft).await?).clone(),
-        };
-        if let Err(error) = self.connection.order(&self.channel, &endorsed).await {
-            // It may have been handed over all the same: only the verdict tells.
-            self.work.met(&error);
-        }
-        let (code, _) = self.connection.commit_status(&self.channel, &endorsed.tx_id).await?;
-        Ok((endorsed.tx_id, code))
     }
 
     /// What was acknowledged by a peer is read from it, also when it was killed in between.

@@ -1,7 +1,6 @@
 //! What happens to the network meanwhile: in each round one node is killed, the configuration changes while it is away, it
 //! comes back, and somebody is registered, works, and is revoked.
 
-use std::fmt;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -10,7 +9,7 @@ use msp::Signer as _;
 use protocol::TxId;
 use scenarios::{ChannelUpdate, Doctor, channel_height, endpoint, find_in_json, same_config_block, signer};
 use serde_json::Value;
-use testnet::{Batching, Hospital, Network, NetworkOptions, User};
+use testnet::{Batching, Hospital, Network, NetworkOptions, Node, User};
 use transport::TrustRoots;
 
 use super::clients::{Work, asset};
@@ -20,66 +19,21 @@ const DEADLINE: Duration = Duration::from_secs(120);
 /// Doctors that each hospital has from the start.
 const DOCTORS: usize = 2;
 
-/// A node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Node {
-    Peer(Hospital),
-    Orderer(Hospital),
+/// All six; the last two are spared in the second half.
+pub(super) fn all_nodes() -> impl Iterator<Item = Node> {
+    Hospital::ALL.into_iter().flat_map(|hospital| [Node::Peer(hospital), Node::Orderer(hospital)])
 }
 
-impl Node {
-    /// All six; the last two are spared in the second half.
-    pub(super) fn all() -> impl Iterator<Item = Self> {
-        Hospital::ALL.into_iter().flat_map(|hospital| [Self::Peer(hospital), Self::Orderer(hospital)])
-    }
-
-    /// Whether it lives from the middle to the end.
-    pub(super) fn is_spared_at_last(self) -> bool {
-        self.hospital() == Hospital::C
-    }
-
-    fn victim(round: usize, rounds: usize) -> Option<Self> {
-        let all: Vec<Self> = Self::all().collect();
-        let spared = all.iter().filter(|node| node.is_spared_at_last()).count();
-        let choice = if round < rounds / 2 { all.len() } else { all.len() - spared };
-        all.get(round % choice).copied()
-    }
-
-    fn hospital(self) -> Hospital {
-        match self {
-            Self::Peer(hospital) | Self::Orderer(hospital) => hospital,
-        }
-    }
-
-    pub(super) fn process_id(self, network: &mut Network) -> Result<u32> {
-        Ok(match self {
-            Self::Peer(hospital) => network.peer_process(hospital)?.id(),
-            Self::Orderer(hospital) => network.orderer_process(hospital)?.id(),
-        })
-    }
-
-    fn kill(self, network: &mut Network) -> Result<()> {
-        match self {
-            Self::Peer(hospital) => network.peer_process(hospital)?.kill(),
-            Self::Orderer(hospital) => network.orderer_process(hospital)?.kill(),
-        }
-    }
-
-    fn start(self, network: &mut Network) -> Result<()> {
-        match self {
-            Self::Peer(hospital) => network.start_peer(hospital),
-            Self::Orderer(hospital) => network.start_orderer(hospital),
-        }
-    }
+/// Whether a node lives from the middle to the end.
+pub(super) fn is_spared_at_last(node: Node) -> bool {
+    node.hospital() == Hospital::C
 }
 
-impl fmt::Display for Node {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&match self {
-            Self::Peer(hospital) => hospital.peer_name(),
-            Self::Orderer(hospital) => hospital.orderer_name(),
-        })
-    }
+fn victim(round: usize, rounds: usize) -> Option<Node> {
+    let all: Vec<Node> = all_nodes().collect();
+    let spared = all.iter().filter(|node| is_spared_at_last(**node)).count();
+    let choice = if round < rounds / 2 { all.len() } else { all.len() - spared };
+    all.get(round % choice).copied()
 }
 
 /// Somebody who was revoked.
@@ -108,16 +62,16 @@ pub(super) fn run(network: &mut Network, rounds: usize, work: &Work) -> Result<D
     let mut disturbed = Disturbed::default();
     for round in 0..rounds {
         wait_for_progress(work, work.least() * (round + 1) / (rounds + 1))?;
-        let victim = Node::victim(round, rounds).context("there are nodes")?;
+        let victim = victim(round, rounds).context("there are nodes")?;
         let other = if victim.hospital() == Hospital::C { Hospital::A } else { Hospital::C };
         let update = change(network, round)?;
         let (before, _) = same_config_block_soon(network)?;
-        victim.kill(network)?;
+        network.process(victim)?.kill()?;
         disturbed.kills += 1;
         println!("round {round}: {victim} was killed after {} transactions", work.done());
         submit(network, &update, other)?;
-        victim.start(network)?;
-        work.memory.started(&victim.to_string(), victim.process_id(network)?);
+        network.start_node(victim)?;
+        work.memory.started(&victim.to_string(), network.process(victim)?.id());
         Network::wait_until("the new configuration at every node", DEADLINE, || {
             let (now, _) = same_config_block(network, &Hospital::ALL)?;
             ensure!(now > before, "block {now} is in force");

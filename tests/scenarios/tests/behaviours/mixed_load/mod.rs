@@ -14,11 +14,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use scenarios::{Stage, wait_for_same_heights};
+use scenarios::{LedgerContent, Stage, wait_for_same_heights};
 use testnet::{Hospital, Network, NetworkOptions, User};
 
 use clients::Work;
-use disturbances::{Disturbed, Node};
+use disturbances::Disturbed;
 use memory::Memory;
 
 const CATCH_UP: Duration = Duration::from_secs(120);
@@ -57,8 +57,8 @@ fn nothing_is_lost_doubled_or_leaked_under_load_with_kills_updates_and_revocatio
     let scale = Scale::asked_for();
     let mut network = Stage::start(NetworkOptions::default())?;
     let memory = Memory::default();
-    for node in Node::all() {
-        memory.started(&node.to_string(), node.process_id(&mut network)?);
+    for node in disturbances::all_nodes() {
+        memory.started(&node.to_string(), network.process(node)?.id());
     }
     let work = Arc::new(Work::new(scale.transactions, memory));
     let users: Vec<User> = Hospital::ALL
@@ -94,35 +94,31 @@ fn nothing_is_lost_doubled_or_leaked_under_load_with_kills_updates_and_revocatio
 fn verify(network: &mut Network, work: &Work, disturbed: &Disturbed) -> Result<usize> {
     let acknowledged = [work.acknowledged(), disturbed.acknowledged.clone()].concat();
     ensure!(work.done() > 0 && !acknowledged.is_empty(), "nothing was done");
-    let mut first = None;
+    let mut first: Option<LedgerContent> = None;
     for hospital in Hospital::ALL {
         network.peer_process(hospital)?.stop()?;
-        let hashes = verdicts::of_ledger(network, hospital, &acknowledged, &disturbed.revoked)?;
-        let first = first.get_or_insert_with(|| hashes.clone());
-        ensure!(first.len() == hashes.len(), "{hospital:?} has {} blocks of {}", hashes.len(), first.len());
-        for (number, (one, other)) in first.iter().zip(&hashes).enumerate() {
-            ensure!(one == other, "the commit hash of {hospital:?} differs after block {number}");
-        }
+        let content = verdicts::of_ledger(network, hospital, &acknowledged, &disturbed.revoked)?;
+        first.get_or_insert_with(|| content.clone()).equals(&content)?;
     }
-    Ok(first.map_or(0, |hashes| hashes.len()))
+    Ok(first.map_or(0, |content| content.commit_hashes.len()))
 }
 
 /// Memory of each node, and its growth in the second half of its last life. Those that were killed late have little to show.
 fn leaks_nothing(work: &Work, scale: Scale) -> Result<()> {
-    for node in Node::all() {
+    for node in disturbances::all_nodes() {
         let name = node.to_string();
         let most_kb = work.memory.most_kb(&name);
         ensure!((1..=RESIDENT_KB_MAX).contains(&most_kb), "{name} took {most_kb} KB of {RESIDENT_KB_MAX}");
         let growth = match (work.memory.growth(&name), scale.growth_kb_max) {
             (Ok(growth), _) => growth,
-            (Err(error), Some(_)) if node.is_spared_at_last() => return Err(error),
+            (Err(error), Some(_)) if disturbances::is_spared_at_last(node) => return Err(error),
             (Err(error), _) => {
                 println!("memory of {name}: {error:#}");
                 continue;
             }
         };
         println!("memory of {name}: {growth}");
-        if let (Some(most), true) = (scale.growth_kb_max, node.is_spared_at_last()) {
+        if let (Some(most), true) = (scale.growth_kb_max, disturbances::is_spared_at_last(node)) {
             ensure!(
                 growth.kb_a_thousand <= most,
                 "{name} grew by {growth}; at most {most} KB a thousand transactions are no leak"
