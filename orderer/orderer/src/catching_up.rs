@@ -104,7 +104,7 @@ impl CatchingUp {
             }
         };
         let chain = Arc::clone(&self.chain);
-        let stamped_max_ms = self.clocks.now_ms().saturating_add(CLOCK_AHEAD_MS_MAX);
+        let stamped_max_ms = self.clocks.furthest_ms().saturating_add(CLOCK_AHEAD_MS_MAX);
         let taking = tokio::task::spawn_blocking(move || {
             match chain.take(&blocks, trusting, stamped_max_ms) {
                 // The signatures are on their way.

@@ -194,7 +194,7 @@ async fn begin(
     tasks: &mut JoinSet<()>,
     (ends, losing): (&watch::Receiver<bool>, &mpsc::Sender<String>),
 ) -> anyhow::Result<Arc<Channel>> {
-    let clocks = Arc::new(Clocks::new(system_clock_ms));
+    let clocks = Arc::new(Clocks::new(system_clock_ms, chain.last_header().timestamp_ms));
     let bundle = chain.bundle();
     let named = &bundle.config().orderer.consenters;
     let consenters: Arc<dyn ConsenterNetwork> =

@@ -111,7 +111,7 @@ fn stage_at(clock: fn() -> u64, fates: &[Fate], change: impl FnOnce(Store) -> Pl
     let parts = LeaderParts {
         chain: Arc::clone(&chain),
         backend: backend.clone(),
-        clocks: Arc::new(Clocks::new(clock)),
+        clocks: Arc::new(Clocks::new(clock, 0)),
         submissions: submitted,
     };
     tokio::spawn(lead(parts, ends));

@@ -223,7 +223,7 @@ impl RaftConsensus {
     }
 
     fn check_clock(&self, message: &AppendMessage) -> Result<(), String> {
-        let limit_ms = self.clocks.now_ms().saturating_add(CLOCK_AHEAD_MS_MAX);
+        let limit_ms = self.clocks.furthest_ms().saturating_add(CLOCK_AHEAD_MS_MAX);
         for entry in &message.entries {
             let EntryContent::Block(bytes) = &entry.content else { continue };
             let header = header_of(bytes).map_err(|error| error.to_string())?;

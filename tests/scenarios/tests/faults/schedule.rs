@@ -13,6 +13,9 @@ const LASTS_MS: std::ops::Range<u64> = 1_500..4_500;
 /// consenter lets a block be ahead (one minute).
 const JUMPS_S: [i64; 6] = [-240, -100, -20, 20, 100, 900];
 
+/// How far all clocks jump ahead in a round in which nodes are killed or stand still.
+const JUMP_WITH_ABSENCE_S_MAX: i64 = 20;
+
 /// A kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
@@ -94,10 +97,21 @@ pub(super) fn rounds(seed: u64, count: usize) -> Vec<Round> {
             let second = deal(&mut deck, &mut drawn, |kind| group(kind) != group(first));
             faults.push(fault(second, &mut drawn));
         }
+        limit_jumps(&mut faults);
         let lasts_ms = LASTS_MS.start + drawn.below(LASTS_MS.end - LASTS_MS.start);
         Round { faults, lasts: Duration::from_millis(lasts_ms) }
     };
     (0..count).map(round).collect()
+}
+
+/// A consenter that is down or stands still while all clocks are over a minute ahead cannot tell their blocks from a thief's
+/// until its own clock is there: such a round asks for less.
+fn limit_jumps(faults: &mut [Fault]) {
+    if faults.iter().any(|fault| group(fault.kind) == 0) {
+        for fault in faults.iter_mut().filter(|fault| fault.kind == Kind::ClockOfAll) {
+            fault.jump_s = fault.jump_s.min(JUMP_WITH_ABSENCE_S_MAX);
+        }
+    }
 }
 
 /// What a fault concerns; two of one group exclude each other in a round.

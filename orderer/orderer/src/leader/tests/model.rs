@@ -250,7 +250,7 @@ async fn run(history: Vec<Event>) {
     let parts = LeaderParts {
         chain: Arc::clone(&chain),
         backend: consensus.clone(),
-        clocks: Arc::new(Clocks::new(clock_ms)),
+        clocks: Arc::new(Clocks::new(clock_ms, 0)),
         submissions: submitted,
     };
     tokio::spawn(lead(parts, ends));

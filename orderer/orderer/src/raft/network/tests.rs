@@ -49,7 +49,7 @@ fn request(indices: std::ops::Range<u64>) -> AppendEntriesRequest<RaftTypes> {
 #[tokio::test]
 async fn a_repetition_waits_for_the_message_that_is_on_its_way() {
     let slow = Arc::new(Slow::default());
-    let clocks = Arc::new(Clocks::new(|| 0));
+    let clocks = Arc::new(Clocks::new(|| 0, 0));
     let channel = ChannelId::new("reports").expect("valid");
     let owners = Owners { first: Arc::new(Vec::new()) };
     let mut network = Network { channel, consenters: answering(&slow), clocks: Arc::clone(&clocks), owners };
