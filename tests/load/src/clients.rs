@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
@@ -59,6 +59,7 @@ pub struct Crew {
     images: PathBuf,
     image: Option<PathBuf>,
     under_way_max: usize,
+    ends: AtomicBool,
 }
 
 impl Crew {
@@ -84,6 +85,7 @@ impl Crew {
             images,
             image: options.image.clone(),
             under_way_max: options.clients,
+            ends: AtomicBool::new(false),
         })
     }
 
@@ -99,6 +101,15 @@ impl Crew {
     #[must_use]
     pub const fn channel(&self) -> &ChannelId {
         &self.channel
+    }
+
+    /// Lets a closed loop end before its time.
+    pub fn end(&self) {
+        self.ends.store(true, Ordering::Relaxed);
+    }
+
+    fn is_over(&self, until: Instant) -> bool {
+        Instant::now() >= until || self.ends.load(Ordering::Relaxed)
     }
 
     /// Writes what the workload reads.
@@ -145,7 +156,7 @@ impl Crew {
             tasks.spawn(async move {
                 let mut samples = Vec::new();
                 let mut step = 0;
-                while Instant::now() < until && begun.fetch_add(1, Ordering::Relaxed) < limit {
+                while !crew.is_over(until) && begun.fetch_add(1, Ordering::Relaxed) < limit {
                     samples.push(crew.act(client, step).await);
                     step += 1;
                 }

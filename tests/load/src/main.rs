@@ -4,18 +4,21 @@
 //! second, the time of each phase, the CPU time of each process and its threads, memory and disk. A calibration line says
 //! in the same run what signatures and fsyncs cost on this machine at this hour, so that figures of two days or machines
 //! can be compared as ratios. `load table` runs the rows of the table in README.md; `load compare` prints two saved runs
-//! side by side. `load proof-of-work` needs no network: it times what makes a block and what seals it.
+//! side by side. `load gaps` kills the leader again and again, and `load slow-follower` has one orderer answer late: both say
+//! what clients notice. `load proof-of-work` needs no network: it times what makes a block and what seals it.
 
 mod calibration;
 mod catch_up;
 mod clients;
 mod compare;
+mod gaps;
 mod measure;
 mod options;
 mod percentiles;
 mod proof_of_work;
 mod report;
 mod results;
+mod slow_follower;
 mod stage;
 mod table;
 mod targets;
@@ -44,6 +47,8 @@ const EXAMPLES: &str = "Examples:
   load run --workload mix --policy 2-of-3      reads and writes, two of three hospitals endorse
   load run --rate 500 --seconds 30             open loop: 500 transactions a second, however long each takes
   load table --save table.json                 every row of the table in tests/load/README.md
+  load gaps --kills 30                         the leader is killed 30 times under load
+  load slow-follower                           one orderer answers 200 ms later, against all in time
   load proof-of-work --svg fig5.svg            making a block and its proof of work, as CSV
   load compare old.json new.json               two saved results side by side
 
@@ -55,6 +60,10 @@ enum Verb {
     Run(Box<RunOptions>),
     /// Runs every row of the table in tests/load/README.md and prints it as Markdown.
     Table(table::TableOptions),
+    /// Kills the leading orderer again and again, and prints how long clients waited and what they were told.
+    Gaps(gaps::GapsOptions),
+    /// Puts one following orderer behind a delay, and prints the throughput beside that of the healthy network.
+    SlowFollower(slow_follower::SlowFollowerOptions),
     /// Times making a block and its proof of work, by report size and difficulty, as CSV.
     ProofOfWork(proof_of_work::ProofOfWorkOptions),
     /// Prints two saved results side by side, with the ratio of new to old.
@@ -81,6 +90,8 @@ fn run(verb: Verb) -> Result<()> {
             print(&result, options.output)
         }
         Verb::Table(options) => table::run(&options),
+        Verb::Gaps(options) => gaps::run(&options),
+        Verb::SlowFollower(options) => slow_follower::run(&options),
         Verb::ProofOfWork(options) => proof_of_work::run(&options),
         Verb::Compare(options) => compare::run(&options),
     }

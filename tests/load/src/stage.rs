@@ -25,6 +25,14 @@ impl Stage {
     /// # Errors
     /// Whatever does not start.
     pub fn start(options: &RunOptions) -> Result<Self> {
+        Self::start_in(options, false)
+    }
+
+    /// As [`Self::start`]; with `namespaces` each node is in a network namespace of its own, and so is this thread from then on.
+    ///
+    /// # Errors
+    /// Whatever does not start.
+    pub fn start_in(options: &RunOptions, namespaces: bool) -> Result<Self> {
         let begun = Instant::now();
         let network = Network::start(NetworkOptions {
             hospitals: options.hospitals,
@@ -36,6 +44,7 @@ impl Stage {
                 timeout_ms: options.batch_timeout_ms,
                 ..Batching::default()
             },
+            namespaces,
             ..NetworkOptions::default()
         })?;
         let orderers = Hospital::ALL.into_iter().take(options.orderers).collect();
