@@ -73,6 +73,10 @@ pub struct LeaderParts {
     pub submissions: mpsc::Receiver<Submission>,
 }
 
+/// Blocks without the signatures of a majority, beyond which nothing is ordered: fewer than the log keeps, so that whoever is
+/// needed for them can still follow it.
+const UNSIGNED_BLOCKS_MAX: u64 = 256;
+
 struct Leader {
     chain: Arc<Chain>,
     backend: Arc<dyn OrderingBackend>,
@@ -196,6 +200,14 @@ impl Leader {
         let tx_id = admitted.tx_id.clone();
         if self.term.is_none() {
             let _ = reply.send(Verdict::NotLeader);
+            return;
+        }
+        let unsigned = self.chain.unsigned();
+        if unsigned > UNSIGNED_BLOCKS_MAX {
+            let text = format!(
+                "{unsigned} blocks wait for signatures of a majority of the orderers; send it again later"
+            );
+            let _ = reply.send(Verdict::Busy(text));
             return;
         }
         // Read first: a block that comes in between is looked at again.

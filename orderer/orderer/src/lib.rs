@@ -66,14 +66,17 @@ enum Command {
         /// that has no log takes the blocks of the others and waits until they let its new log vote.
         #[arg(long)]
         bootstrap: bool,
-        /// Start although the genesis block does not name this node as consenter: a later configuration does.
+        /// Start although the genesis block does not name this node as consenter, or names another key: a later configuration
+        /// does. The blocks come from the consenters of the genesis block; where none of them is left, begin with a copy of
+        /// another consenter's ledger on which 'recover' was run.
         #[arg(long)]
         join: bool,
     },
     /// Make a ledger usable after the logs of a majority of a channel's consenters were lost.
     ///
     /// Keeps all blocks, applies what the log knows to be ordered, and forgets log and votes. Run it on each consenter that
-    /// has its ledger, with all orderers of the channel stopped; then start every consenter with 'start --bootstrap'.
+    /// has its ledger, with all orderers of the channel stopped; copy the highest ledger to every consenter that has none,
+    /// then start every consenter with 'start --bootstrap'.
     /// Where the log holds entries of unknown fate it says up to which term and index, and does nothing until one of the two
     /// flags says what becomes of them.
     Recover {
@@ -162,6 +165,7 @@ fn recover(
     println!(
         "No peer may stand higher, or know a newer configuration, than the highest consenter of the channel."
     );
-    println!("Then start every consenter with 'orderer start --bootstrap'.");
+    println!("Copy the ledger of the highest to every consenter that has none, then start every one with");
+    println!("'orderer start --bootstrap' (and --join where the genesis block does not name it).");
     Ok(())
 }

@@ -32,7 +32,8 @@ pub async fn check(channel: &Channel, envelope: &Bytes) -> Result<(), Answer> {
     let Ok(next) = next_config(&bundle, envelope, now_ms) else { return Ok(()) };
     let next = next.into_bundle();
     let (before, after) = (bundle.config(), next.config());
-    if before.orderer.consenters == after.orderer.consenters {
+    let is_same = before.orderer.consenters == after.orderer.consenters;
+    if is_same && !is_narrowed(before, after) {
         return Ok(());
     }
     // Without consensus nothing is ordered here.
@@ -40,7 +41,16 @@ pub async fn check(channel: &Channel, envelope: &Bytes) -> Result<(), Answer> {
     let own = channel.chain.consenter().and_then(|number| before.orderer.consenters.get(number as usize));
     let logs = logs(channel, &standing, own, &after.orderer.consenters).await;
     let seen = Seen { before, after, voters: &standing.voters, logs: &logs };
-    seen.judge().map_err(|text| (Status::BadRequest, text))
+    let verdict = if is_same { seen.last_change_is_through() } else { seen.judge() };
+    verdict.map_err(|text| (Status::BadRequest, text))
+}
+
+/// Whether an organisation, or a CA of its TLS certificates, is believed no more after an update: whoever leaves may need it.
+fn is_narrowed(before: &ChannelConfig, after: &ChannelConfig) -> bool {
+    let cas = |config: &ChannelConfig| -> BTreeSet<Bytes> {
+        config.organizations.iter().flat_map(|org| org.msp.tls_ca_certs().cloned()).collect()
+    };
+    !cas(before).is_subset(&cas(after))
 }
 
 /// The logs of those that answer, of whoever is asked or may count.
@@ -115,15 +125,23 @@ impl Seen<'_> {
         ))
     }
 
-    /// Blocks behind the update are signed by the new consenters.
+    /// The block of the update is signed by the consenters before it, and those behind it by the new ones.
     fn signatures(&self) -> Result<(), String> {
-        let consenters = &self.after.orderer.consenters;
         let is_reached = |it: &&Consenter| self.logs.contains_key(&it.tls_spki);
+        let before = &self.before.orderer.consenters;
+        let (reached, needed) = (before.iter().filter(is_reached).count(), majority(before.len()));
+        if reached < needed {
+            return Err(format!(
+                "{needed} of {} consenters have to sign the block of this update, and {reached} are reached. Not reached: {}",
+                before.len(),
+                named(self.before, |it| !self.logs.contains_key(&it.tls_spki)),
+            ));
+        }
+        let consenters = &self.after.orderer.consenters;
         let (reached, needed) = (consenters.iter().filter(is_reached).count(), majority(consenters.len()));
         if reached >= needed {
             return Ok(());
         }
-        let before = &self.before.orderer.consenters;
         let is_renewed = |it: &Consenter| {
             let is_same = |other: &Consenter| other.identity_cert == it.identity_cert;
             !self.logs.contains_key(&it.tls_spki) && !before.contains(it) && before.iter().any(is_same)

@@ -110,7 +110,10 @@ async fn a_consenter_that_was_away_for_longer_than_the_log_takes_the_blocks() {
     network.order(1, envelopes(&network, 0..5)).await;
     network.kill(2);
     // More blocks than the log keeps behind a snapshot.
-    network.order(1, envelopes(&network, 5..1_300)).await;
+    // An envelope waits 10 s at most, and each has a block of its own.
+    for first in (5..1_300).step_by(185) {
+        network.order(1, envelopes(&network, first..first + 185)).await;
+    }
     network.start(2);
     one_chain(&network, &[2, 1], 1_300).await;
     network.kill(0);

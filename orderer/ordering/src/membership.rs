@@ -57,6 +57,8 @@ pub enum Step {
     Begin(BTreeMap<u64, Digest>),
     /// Wait for these consenters, without whom the channel cannot begin.
     Await(Vec<Digest>),
+    /// Wait: these consenters have logs, so there is nothing to begin; whoever leads lets the log of this one vote.
+    Late(Vec<Digest>),
     /// Wait: these consenters stand at another block of the same number, so one of the chains is none of this channel.
     Differ(Vec<Digest>),
     /// Let this log learn.
@@ -121,20 +123,26 @@ impl View<'_> {
         if *consenter == self.own { Some(self.standing) } else { self.answers.get(consenter) }
     }
 
-    /// The consenters whose logs are gone for certain, where the rest is no majority; else nobody.
+    /// The consenters whose logs are gone for certain, where the rest is no majority; else nobody. Who votes is known by the
+    /// own log; whoever has none asks those that have, and one of them who knows better is enough to go on.
     fn lost(&self) -> Vec<Digest> {
-        let all = std::iter::once(self.standing).chain(self.answers.values());
+        let counts = |it: &&Standing| it.log == LogState::Begun && !it.voters.is_empty();
+        let own = Some(self.standing).filter(counts);
+        let judges: Vec<&Standing> =
+            own.map_or_else(|| self.answers.values().filter(counts).collect(), |own| vec![own]);
         let is_lost = |consenter: &Digest, instance: u64| {
             // A log that was replaced in time is no loss: its consenter has one that votes.
             let has_another = |it: &Standing| it.voters.iter().any(|(voter, _)| *voter == it.instance);
             self.standing_of(consenter).is_some_and(|it| it.instance != instance && !has_another(it))
         };
-        for log in all.filter(|standing| standing.log == LogState::Begun && !standing.voters.is_empty()) {
+        let lost_by = |log: &Standing| {
             let lost = log.voters.iter().filter(|(instance, consenter)| is_lost(consenter, *instance));
             let lost: Vec<Digest> = lost.map(|(_, consenter)| *consenter).collect();
-            if log.voters.len() - lost.len() < majority(log.voters.len()) {
-                return lost;
-            }
+            (log.voters.len() - lost.len() < majority(log.voters.len())).then_some(lost)
+        };
+        let verdicts: Option<Vec<_>> = judges.into_iter().map(lost_by).collect();
+        if let Some(lost) = verdicts.and_then(|verdicts| verdicts.into_iter().next()) {
+            return lost;
         }
         // Nobody has a log, and nobody was told to begin.
         let is_empty =
@@ -149,9 +157,14 @@ impl View<'_> {
     /// first by the configuration, so that it is not begun twice.
     fn begin(&self) -> Step {
         let (mut members, mut missing, mut differing) = (BTreeMap::new(), Vec::new(), Vec::new());
+        let has_begun =
+            |it: &&Digest| self.standing_of(it).is_some_and(|standing| standing.log == LogState::Begun);
+        let begun: Vec<Digest> = self.consenters.iter().filter(has_begun).copied().collect();
+        if !begun.is_empty() {
+            return Step::Late(begun);
+        }
         for consenter in self.consenters {
             match self.standing_of(consenter) {
-                Some(standing) if standing.log == LogState::Begun => return Step::Nothing,
                 Some(standing)
                     if standing.log == LogState::Beginning && standing.applied == self.standing.applied =>
                 {
@@ -194,8 +207,10 @@ impl View<'_> {
             if let Some(known) = led.members.iter().find(|it| it.instance == instance)
                 && known.consenter != *consenter
             {
-                // Whoever claims the log of another has one key, not two. A key that is named no more has no log to lose.
-                if self.consenters.contains(&known.consenter) {
+                // Whoever claims the log of another has one key, not two. A key that is named no more and does not answer
+                // has no log to lose.
+                let answers = self.standing_of(&known.consenter).is_some_and(|it| it.instance == instance);
+                if answers || self.consenters.contains(&known.consenter) {
                     continue;
                 }
                 return Some(Step::Reach { instance, consenter: *consenter });
@@ -214,6 +229,10 @@ impl View<'_> {
                 }
                 // It learns; others may go on meanwhile.
                 Some(_) => {}
+                // It learned with another log before: one at a time, however often a consenter changes it.
+                None if of_it().any(|it| !it.is_voter) => {
+                    return of_it().find(|it| !it.is_voter).map(|it| Step::Forget(it.instance));
+                }
                 // A lost log is replaced only while the others are a majority by themselves.
                 None if earlier.is_empty() || self.healthy(led, voters) >= majority(voters.len()) => {
                     return Some(Step::Learn { instance, consenter: *consenter });

@@ -2,9 +2,10 @@
 
 use std::sync::PoisonError;
 
+use bytes::Bytes;
 use ordering::SignatureCollector;
-use protocol::{BlockHeader, BlockNumber, SignatureShare};
-use store::{Batch, Durability};
+use protocol::{BlockHeader, BlockNumber, BlockSignature, SignatureShare};
+use store::{Batch, Durability, Read as _};
 
 use super::families::{self, SIGNATURES, signature_key, signatures_of};
 use super::judging::config_in_force;
@@ -35,6 +36,44 @@ impl Chain {
         }
         self.advance(&mut shares)?;
         Ok(counted)
+    }
+
+    /// Signs the blocks that may not be delivered yet and lack the own signature: those that were applied while the
+    /// configuration named another certificate of this node, and those that were taken before the channel began.
+    ///
+    /// # Errors
+    /// A fault of the store or of the key.
+    pub fn sign_missing(&self) -> Result<(), ChainFault> {
+        let mut shares = self.lock_shares();
+        let applied = *self.applied.borrow();
+        let mut number = shares.deliverable().next();
+        while number <= applied {
+            self.sign_one(&mut shares, number)?;
+            number = number.next();
+        }
+        self.advance(&mut shares)
+    }
+
+    fn sign_one(&self, shares: &mut Shares, number: BlockNumber) -> Result<(), ChainFault> {
+        let Some(block) = self.blocks.block_checked(number)? else { return Ok(()) };
+        let in_force = self.in_force_before(&block.header)?;
+        let Some(consenter) = in_force.own else { return Ok(()) };
+        if self.store.get(SIGNATURES, &signature_key(number, consenter))?.is_some() {
+            return Ok(());
+        }
+        let header = SignatureCollector::new(&block.header, in_force.keys.len());
+        let signature = Bytes::from(self.signer.sign(header.header_bytes())?);
+        let mut batch = Batch::new();
+        batch.put(SIGNATURES, signature_key(number, consenter), signature.clone());
+        self.store.write(&batch, Durability::Unsynced)?;
+        let signature = BlockSignature { consenter, signature };
+        if let Some(collecting) = shares.collector(number) {
+            collecting.collector.restore(signature.clone());
+        }
+        // A full queue drops the share; whoever misses it asks.
+        let _ =
+            self.own_shares.try_send(SignatureShare { number, block_hash: header.block_hash(), signature });
+        Ok(())
     }
 
     pub(super) fn count(

@@ -118,6 +118,12 @@ impl Chain {
         Ok(found)
     }
 
+    /// How many blocks lack the signatures of a majority.
+    pub fn unsigned(&self) -> u64 {
+        let deliverable = *self.deliverable.borrow();
+        self.applied.borrow().0.saturating_sub(deliverable.0)
+    }
+
     /// The first block that still lacks signatures, if one does.
     pub fn first_unsigned(&self) -> Option<BlockNumber> {
         let deliverable = *self.deliverable.borrow();

@@ -311,3 +311,43 @@ fn a_configuration_that_does_not_follow_is_dropped_like_any_other_block() {
     assert!(matches!(&result, Applied::Dropped(reason) if reason.contains("is refused")), "{result:?}");
     assert_eq!((chain.last_config(), chain.bundle().config().sequence), (BlockNumber(0), 0));
 }
+
+#[test]
+fn a_block_that_nobody_vouches_for_is_signed_when_the_channel_has_begun_with_it() {
+    let (folder, other) = (TempDir::new().expect("a folder"), TempDir::new().expect("a folder"));
+    let Place { chain, world, mut own } = place(open(&folder));
+    let source = reopen(&world, open(&other));
+    let block = next_block(&source, vec![world.envelope(0, 1)]);
+    let bytes = Bytes::from(block.to_bytes());
+    let refused = chain.take(&[bytes.clone()], Trusting::Majority, u64::MAX).expect_err("unsigned");
+    assert!(matches!(refused, TakeRefusal::Unsigned { signed: 0, needed: 2, .. }), "{refused}");
+    let refused =
+        chain.take(&[bytes.clone()], Trusting::Any, block.header.timestamp_ms - 1).expect_err("ahead");
+    assert!(refused.to_string().contains("too far ahead of this consenter's clock"), "{refused}");
+
+    assert_eq!(chain.take(&[bytes], Trusting::Any, block.header.timestamp_ms).expect("taken"), 1);
+    assert!(own.try_recv().is_err() && chain.own_shares(BlockNumber(1), 1).expect("read").is_empty());
+    chain.add_shares(key(&world, 1), vec![share(&world, 1, &block.header)]).expect("stored");
+    assert_eq!((deliverable(&chain), chain.unsigned()), (0, 1), "this consenter has not signed");
+
+    for _ in 0..2 {
+        chain.sign_missing().expect("signs");
+        assert_eq!((deliverable(&chain), chain.unsigned()), (1, 0));
+    }
+    assert_eq!(own.try_recv().expect("signed").signature.consenter, 0);
+    assert!(own.try_recv().is_err(), "once");
+}
+
+#[test]
+fn own_signatures_are_looked_for_in_so_many_blocks_as_are_asked() {
+    let folder = TempDir::new().expect("a folder");
+    let Place { chain, world, .. } = place(open(&folder));
+    for number in 1..=5 {
+        apply(&chain, &next_block(&chain, vec![world.envelope(0, number)]));
+    }
+    for (from, limit, numbers) in [(0, 2, 1..=2), (4, 9, 4..=5), (1, 5, 1..=5)] {
+        let shares = chain.own_shares(BlockNumber(from), limit).expect("read");
+        assert_eq!(shares.iter().map(|it| it.number.0).collect::<Vec<_>>(), numbers.collect::<Vec<_>>());
+    }
+    assert_eq!(chain.own_shares(BlockNumber(u64::MAX), 5).expect("read"), []);
+}

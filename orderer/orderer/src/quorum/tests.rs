@@ -47,6 +47,11 @@ fn an_update_is_taken_only_where_both_majorities_outlive_it() {
         ("one comes", case("abc", "abcd", "abc", "abcd"), taken),
         ("it is not there", case("abc", "abcd", "abc", "abc"), taken),
         ("it is not there, and another is away", case("abc", "abcd", "abc", "ab"), "3 of 4 consenters"),
+        (
+            "one of four leaves while two are away",
+            case("abcd", "abc", "abcd", "ab"),
+            "3 of 4 consenters have to sign the block of this update",
+        ),
         ("one leaves", case("abc", "ab", "abc", "abc"), taken),
         ("one leaves who is away", case("abc", "ab", "abc", "ab"), taken),
         ("one for another who is away", case("abc", "abd", "abc", "abd"), taken),
@@ -68,7 +73,7 @@ fn an_update_is_taken_only_where_both_majorities_outlive_it() {
         ),
         ("one of four leaves", case("abcd", "abc", "abcd", "abcd"), taken),
         ("one of two leaves and is there", case("ab", "a", "ab", "ab"), taken),
-        ("one of two leaves and is away", case("ab", "a", "ab", "a"), "2 of the 2 logs"),
+        ("one of two leaves and is away", case("ab", "a", "ab", "a"), "2 of 2 consenters have to sign"),
         (
             "one of two leaves with its organisation",
             Case { expelled: "b", ..case("ab", "a", "ab", "ab") },
@@ -96,6 +101,21 @@ fn an_update_is_taken_only_where_both_majorities_outlive_it() {
             Err(text) => assert!(part != taken && text.contains(part), "{name}: {text}"),
         }
     }
+}
+
+#[test]
+fn an_organisation_stays_until_the_log_of_its_consenter_has_left() {
+    let world = World::new(&[7050, 7051, 7052]);
+    let mut after = world.config.clone();
+    assert!(!is_narrowed(&world.config, &after));
+    after.orderer.batch.max_message_count += 1;
+    assert!(!is_narrowed(&world.config, &after), "another change");
+    let gone = after.organizations.remove(1);
+    assert!(is_narrowed(&world.config, &after), "an organisation less");
+    after.organizations.push(gone);
+    assert!(!is_narrowed(&world.config, &after), "another order");
+    after.organizations[0].msp.tls_root_certs.clear();
+    assert!(is_narrowed(&world.config, &after), "a CA less");
 }
 
 #[test]

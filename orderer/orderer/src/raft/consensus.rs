@@ -51,6 +51,12 @@ const KEPT_ENTRIES: u64 = 500;
 /// Blocks that are asked for at a time; whoever lacks more says so again.
 const WANTED_BLOCKS_MAX: u64 = 10_000;
 
+/// Terms that another consenter may be ahead: an election each millisecond makes as many in 49 days. A term near the end of
+/// numbers would be the last election of the channel.
+pub(super) const TERMS_AHEAD_MAX: u64 = 1 << 32;
+/// Entries that it may be ahead.
+const ENTRIES_AHEAD_MAX: u64 = 1 << 48;
+
 /// How long the log's thread may take to end, and how often it is looked at.
 const LOG_END_DEADLINE: Duration = Duration::from_secs(3);
 const LOG_END_CHECK: Duration = Duration::from_millis(10);
@@ -131,8 +137,15 @@ impl RaftConsensus {
         Ok(Self { raft, chain, own, owners, id, targets, consenters, begins, clocks, leadership, log_in_use })
     }
 
-    /// A snapshot is taken when its last block is here: the blocks do not travel with it.
-    fn check_blocks(&self, message: &SnapshotMessage) -> Result<(), String> {
+    /// A snapshot is taken when its last block is here: the blocks do not travel with it, so that it fits one message.
+    fn check_snapshot(&self, message: &SnapshotMessage) -> Result<(), String> {
+        if message.offset != 0 || !message.is_last {
+            return Err("a snapshot comes in one message".to_owned());
+        }
+        let known = self.raft.metrics().borrow().last_log_index.unwrap_or_default();
+        if message.last.is_some_and(|last| last.index > known.saturating_add(ENTRIES_AHEAD_MAX)) {
+            return Err("a snapshot of an entry from far ahead".to_owned());
+        }
         let record = decode_snapshot(&message.data).map_err(|error| error.to_string())?;
         let found = self.chain.block_hash(record.number).map_err(|error| error.to_string())?;
         match found {
@@ -177,9 +190,16 @@ impl RaftConsensus {
         }
     }
 
-    /// A consenter speaks for its own log only.
-    fn check_sender(&self, log: NodeId, from: ConsenterKey) -> Result<(), String> {
+    /// A consenter speaks for its own log only, and of terms that elections may have come to.
+    fn check_sender(
+        &self,
+        VoteRecord { term, node: log, .. }: VoteRecord,
+        from: ConsenterKey,
+    ) -> Result<(), String> {
         let metrics = self.raft.metrics().borrow().clone();
+        if term > metrics.current_term.saturating_add(TERMS_AHEAD_MAX) {
+            return Err(format!("term {term} is too far ahead of term {}", metrics.current_term));
+        }
         let known = metrics.membership_config.membership().get_node(&log).cloned();
         // A log that is not known here may have joined since.
         let owner = known.and_then(|node| self.owners.of(log, &node)).unwrap_or(from);
@@ -200,21 +220,21 @@ impl RaftConsensus {
         let bytes = match message {
             RaftMessage::Append(bytes) => {
                 let message: AppendMessage = messages::read(&bytes).map_err(malformed)?;
-                self.check_sender(message.vote.node, from)?;
+                self.check_sender(message.vote, from)?;
                 self.check_clock(&message)?;
                 let response = self.raft.append_entries(message.into_request()).await;
                 codec::encode(&AppendAnswer::from(response.map_err(|error| error.to_string())?))
             }
             RaftMessage::Vote(bytes) => {
                 let message: VoteMessage = messages::read(&bytes).map_err(malformed)?;
-                self.check_sender(message.vote.node, from)?;
+                self.check_sender(message.vote, from)?;
                 let response = self.raft.vote(message.into_request()).await;
                 codec::encode(&VoteAnswer::from(response.map_err(|error| error.to_string())?))
             }
             RaftMessage::Snapshot(bytes) => {
                 let message: SnapshotMessage = messages::read(&bytes).map_err(malformed)?;
-                self.check_sender(message.vote.node, from)?;
-                self.check_blocks(&message)?;
+                self.check_sender(message.vote, from)?;
+                self.check_snapshot(&message)?;
                 let response = self.raft.install_snapshot(message.into_request()).await;
                 codec::encode(&VoteRecord::from(response.map_err(|error| error.to_string())?.vote))
             }

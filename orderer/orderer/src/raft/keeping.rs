@@ -27,12 +27,15 @@ const CHANGE_TIMEOUT: Duration = Duration::from_secs(10);
 const LEVEL_ENTRIES: u64 = 64;
 /// How long a consenter that stops still answers the others.
 const LINGER: Duration = Duration::from_secs(8);
+/// Voters that an answer may name: more than any change of consenters has. Each is compared with all others.
+const VOTERS_MAX: usize = 128;
 /// Rounds between two lines about who is waited for.
 const SAID_EVERY: u32 = 100;
 
 /// Keeps the membership of one channel; returns only where nobody may go on, the consenters whose logs are gone.
 pub async fn keep(consensus: Arc<RaftConsensus>) -> Vec<ConsenterKey> {
     let (mut rounds, mut stopping, mut leaving) = (0_u32, Stopping::default(), BTreeSet::new());
+    let mut is_signed = false;
     loop {
         let bundle = consensus.chain.bundle();
         let named: Vec<_> = bundle.config().orderer.consenters.iter().map(|it| it.tls_spki).collect();
@@ -54,6 +57,7 @@ pub async fn keep(consensus: Arc<RaftConsensus>) -> Vec<ConsenterKey> {
             Step::Stop(lost) if stopping.is_due(&answers) => return lost,
             Step::Stop(_) => {}
             Step::Await(missing) if is_said => say_awaited(&consensus, &missing),
+            Step::Late(begun) if is_said => say_late(&consensus, &begun),
             Step::Differ(others) if is_said => say_differing(&consensus, &others),
             step => {
                 stopping = Stopping::default();
@@ -61,8 +65,11 @@ pub async fn keep(consensus: Arc<RaftConsensus>) -> Vec<ConsenterKey> {
             }
         }
         rounds = rounds.wrapping_add(1);
-        let is_begun = standing.log == LogState::Begun;
-        tokio::time::sleep(if is_begun { PAUSE } else { BEGINNING_PAUSE }).await;
+        if standing.log == LogState::Begun && !is_signed {
+            is_signed = consensus.sign_missing().await;
+        }
+        let is_beginning = standing.log == LogState::Beginning;
+        tokio::time::sleep(if is_beginning { BEGINNING_PAUSE } else { PAUSE }).await;
     }
 }
 
@@ -95,7 +102,9 @@ async fn ask(consensus: &RaftConsensus) -> BTreeMap<ConsenterKey, Standing> {
     let asked = others.map(|consenter| async move {
         let request = ConsensusRequest::Standing { channel: consensus.chain.channel().clone() };
         match consenters.call(consenter, request, CALL_TIMEOUT).await {
-            Ok(ConsensusReply::Standing(standing)) => Some((consenter, standing)),
+            Ok(ConsensusReply::Standing(standing)) if standing.voters.len() <= VOTERS_MAX => {
+                Some((consenter, standing))
+            }
             _ => None,
         }
     });
@@ -106,6 +115,15 @@ fn say_awaited(consensus: &RaftConsensus, missing: &[ConsenterKey]) {
     let names = consensus.names_of(missing).join(", ");
     let channel = consensus.chain.channel();
     tracing::info!(%channel, missing = names, "the channel begins when all its consenters are started with --bootstrap");
+}
+
+fn say_late(consensus: &RaftConsensus, begun: &[ConsenterKey]) {
+    let names = consensus.names_of(begun).join(", ");
+    let channel = consensus.chain.channel();
+    tracing::info!(
+        %channel, begun = names,
+        "the channel has begun already: this orderer takes the others' blocks and waits until their leader lets its log vote"
+    );
 }
 
 fn say_differing(consensus: &RaftConsensus, others: &[ConsenterKey]) {
@@ -166,6 +184,19 @@ impl RaftConsensus {
         }
     }
 
+    /// Signs what the chain holds without the own signature; returns whether that is done.
+    async fn sign_missing(&self) -> bool {
+        let chain = Arc::clone(&self.chain);
+        match tokio::task::spawn_blocking(move || chain.sign_missing()).await {
+            Ok(Ok(())) => true,
+            Ok(Err(error)) => {
+                tracing::error!(%error, "blocks of before could not be signed");
+                false
+            }
+            Err(_) => false,
+        }
+    }
+
     /// Says which blocks are wanted of the others before the own log counts.
     fn fetch(&self, view: &View<'_>) {
         let trusting = if view.is_beginning() { Trusting::Any } else { Trusting::Majority };
@@ -183,7 +214,7 @@ impl RaftConsensus {
     async fn take(&self, step: Step) {
         let channel = self.chain.channel();
         let change = match step {
-            Step::Nothing | Step::Await(_) | Step::Differ(_) | Step::Stop(_) => return,
+            Step::Nothing | Step::Await(_) | Step::Late(_) | Step::Differ(_) | Step::Stop(_) => return,
             Step::Begin(members) => {
                 tracing::info!(%channel, consenters = members.len(), "the channel begins");
                 let members: BTreeMap<NodeId, Node> =
@@ -255,7 +286,10 @@ impl RaftConsensus {
              3. This one stands at block {last}, with the configuration of block {config}. No peer may stand higher than the \
              highest of them, nor know a newer configuration ('peer channel fetch config'): what it holds beyond that was lost \
              by the orderers, and consenters of an older configuration must not go on.\n\
-             4. Start every consenter with 'orderer start --bootstrap': they take the blocks of the highest and begin anew.",
+             4. Copy the ledger folder of the highest, after 'orderer recover', to every consenter that has none: by itself it \
+             knows the consenters of the genesis block only.\n\
+             5. Start every consenter with 'orderer start --bootstrap', and with --join where the genesis block does not name \
+             it: they take the blocks of the highest and begin anew.",
             lost.len()
         )
     }

@@ -17,6 +17,8 @@ mod state_machine;
 #[cfg(test)]
 mod crash_tests;
 #[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
 mod storage_tests;
 
 pub use consensus::{RaftConsensus, RaftParts};

@@ -20,6 +20,7 @@ use protocol::{ChannelId, ConsensusReply, ConsensusRequest, RaftMessage, codec};
 use serde::de::DeserializeOwned;
 use tokio::task::JoinHandle;
 
+use super::consensus::TERMS_AHEAD_MAX;
 use super::messages::{self, AppendAnswer, AppendMessage, SnapshotMessage, VoteAnswer, VoteMessage};
 use super::record::VoteRecord;
 use super::{Node, NodeId, Owners, RaftTypes};
@@ -140,6 +141,15 @@ impl Way {
     }
 }
 
+/// An answer's vote, unless its term is further ahead of the question's than elections come.
+fn plausible(answered: VoteRecord, asked: &Vote<NodeId>) -> Result<(), CallError> {
+    let term = asked.leader_id.term;
+    if answered.term <= term.saturating_add(TERMS_AHEAD_MAX) {
+        return Ok(());
+    }
+    Err(CallError::Refused(format!("its term {} is too far ahead of term {term}", answered.term)))
+}
+
 fn refused<E: std::error::Error>(error: &CallError) -> Refused<E> {
     // A node that refuses is left alone for a while, as one that is not reached: the library sends again at once after any
     // other error, and would fill link and log.
@@ -156,6 +166,12 @@ impl RaftNetwork<RaftTypes> for Peer {
             Some(last) => self.append(&request, last).await,
             None => self.way.call(append_message(&request), HEARTBEAT_TIMEOUT).await,
         };
+        let answer = answer.and_then(|answer| {
+            if let AppendAnswer::HigherVote(vote) = &answer {
+                plausible(*vote, &request.vote)?;
+            }
+            Ok(answer)
+        });
         answer.map(Into::into).map_err(|error| refused(&error))
     }
 
@@ -164,9 +180,11 @@ impl RaftNetwork<RaftTypes> for Peer {
         request: InstallSnapshotRequest<RaftTypes>,
         option: RPCOption,
     ) -> Result<InstallSnapshotResponse<NodeId>, Refused<InstallSnapshotError>> {
+        let asked = request.vote;
         let message = RaftMessage::Snapshot(Bytes::from(codec::encode(&SnapshotMessage::new(request))));
         let vote: VoteRecord =
             self.way.call(message, option.hard_ttl()).await.map_err(|error| refused(&error))?;
+        plausible(vote, &asked).map_err(|error| refused(&error))?;
         Ok(InstallSnapshotResponse { vote: vote.into() })
     }
 
@@ -178,6 +196,7 @@ impl RaftNetwork<RaftTypes> for Peer {
         let message = RaftMessage::Vote(Bytes::from(codec::encode(&VoteMessage::new(&request))));
         let answer: VoteAnswer =
             self.way.call(message, option.hard_ttl()).await.map_err(|error| refused(&error))?;
+        plausible(answer.vote, &request.vote).map_err(|error| refused(&error))?;
         Ok(answer.into())
     }
 

@@ -66,7 +66,7 @@ fn a_channel_begins_when_all_its_consenters_are_told_to() {
         (
             "one has a log: the channel has begun",
             seen(new(1), vec![('b', standing(2, Begun, 0, &[(2, 'b'), (3, 'c')])), ('c', new(3))], "abc"),
-            Step::Nothing,
+            Step::Late(vec![key('b')]),
         ),
         (
             "one stands at another block",
@@ -115,6 +115,20 @@ fn nobody_goes_on_where_a_majority_of_the_logs_is_gone() {
                     ('b', standing(8, Begun, 20, &[(8, 'b'), (9, 'c')])),
                     ('c', standing(9, Begun, 20, &[(8, 'b'), (9, 'c')])),
                 ],
+                "abc",
+            ),
+            Step::Nothing,
+        ),
+        (
+            "one says of itself that it has lost the only log that votes",
+            seen(log(1), vec![('b', log(2)), ('c', standing(5, Begun, 9, &[(1, 'c')]))], "abc"),
+            Step::Nothing,
+        ),
+        (
+            "the own is gone, and one who knows better says that another is not",
+            seen(
+                new(8),
+                vec![('b', log(2)), ('c', standing(3, Begun, 9, &[(1, 'a'), (7, 'b'), (3, 'c')]))],
                 "abc",
             ),
             Step::Nothing,
@@ -208,6 +222,20 @@ fn a_leader_brings_logs_in_step_with_the_configuration_one_by_one() {
             "a consenter has the log of a key that left",
             case(vec![('b', log(2)), ('d', log(3))], "abd", led(ABC, &[])),
             Step::Reach { instance: 3, consenter: key('d') },
+        ),
+        (
+            "a consenter claims the log of one that leaves",
+            case(
+                vec![('b', log(4)), ('c', log(3)), ('d', log(4))],
+                "abc",
+                led(&[(1, 'a'), (2, 'b'), (3, 'c'), (4, 'd')], &[]),
+            ),
+            vote(&[1, 2, 3]),
+        ),
+        (
+            "a consenter that changes its log learns with one at a time",
+            case(with(('d', new(5))), "abcd", led(ABC, &[(4, 'd', false)])),
+            Step::Forget(4),
         ),
         (
             "what left is forgotten",
