@@ -33,8 +33,8 @@ const ROUNDS_A_NETWORK: usize = 20;
 const LOG_CHARS_SHOWN: usize = 400;
 /// Of the first network; the later ones take the numbers that follow.
 const SEED: u64 = 1;
-/// Far more than the ledger of one network takes.
-const DISK_BYTES: u64 = 512 << 20;
+/// More than the reserve that a node keeps free, and far more than the ledger of one network takes.
+const DISK_BYTES: u64 = 1 << 30;
 
 #[test]
 fn what_is_acknowledged_survives_rounds_of_faults_and_no_node_needs_a_hand() -> Result<()> {
