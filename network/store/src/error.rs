@@ -215,6 +215,16 @@ impl StoreError {
         }
     }
 
+    /// The disk in memory has crashed since the store was opened.
+    pub(crate) fn crashed(path: &Path) -> Self {
+        Self::Io {
+            path: path.to_owned(),
+            family: "*".to_owned(),
+            operation: Operation::Write,
+            source: EngineError("the disk has crashed".to_owned()),
+        }
+    }
+
     /// A value that this program wrote and cannot read back, although the engine's own checksum holds.
     #[must_use]
     pub fn unreadable(path: &Path, family: &str, reason: impl fmt::Display) -> Self {

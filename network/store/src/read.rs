@@ -1,23 +1,44 @@
 //! Reading: the same methods on the store as it is now and on a snapshot of one moment.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use rocksdb::{ColumnFamily, DB, DBRawIterator, ReadOptions};
 
 use crate::error::{Operation, StoreError};
 use crate::key_range::{KeyRange, Order};
+use crate::memory::{Families, range_of};
+use crate::store::{Engine, Inner};
 
 /// A key and its value.
 pub type Entry = (Bytes, Bytes);
 
 /// What a read looks at: a store, and the moment of a snapshot if there is one.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct View<'a> {
-    pub(crate) db: &'a DB,
+    pub(crate) source: Source<'a>,
     pub(crate) path: &'a Path,
-    pub(crate) moment: Option<&'a rocksdb::Snapshot<'a>>,
+}
+
+/// Where a view finds keys.
+#[derive(Clone)]
+pub(crate) enum Source<'a> {
+    /// In files: as they are, or as they were at a moment.
+    Files { db: &'a DB, moment: Option<&'a rocksdb::Snapshot<'a>> },
+    /// In memory, at one moment.
+    Memory(Arc<Families>),
+}
+
+impl<'a> Source<'a> {
+    pub(crate) fn now(inner: &'a Inner) -> Self {
+        match &inner.engine {
+            Engine::Files(db) => Self::Files { db, moment: None },
+            Engine::Memory(memory) => Self::Memory(memory.moment()),
+        }
+    }
 }
 
 /// Reads keys of a store. Every value is checked against the engine's checksum.
@@ -47,9 +68,14 @@ pub trait Read {
         look: impl FnOnce(&[u8]) -> T,
     ) -> Result<Option<T>, StoreError> {
         let view = self.view();
-        let value = view
-            .db
-            .get_pinned_cf_opt(view.family(family)?, key, &view.options())
+        let db = match &view.source {
+            Source::Files { db, .. } => db,
+            Source::Memory(families) => {
+                return Ok(of_memory(families, view.path, family)?.get(key).map(|value| look(value)));
+            }
+        };
+        let value = db
+            .get_pinned_cf_opt(family_of(db, view.path, family)?, key, &view.options())
             .map_err(|error| view.fault(family, &error))?;
         Ok(value.map(|value| look(&value)))
     }
@@ -66,9 +92,16 @@ pub trait Read {
         keys: &[K],
     ) -> Result<Vec<Option<Bytes>>, StoreError> {
         let view = self.view();
+        let db = match &view.source {
+            Source::Files { db, .. } => db,
+            Source::Memory(families) => {
+                let family = of_memory(families, view.path, family)?;
+                return Ok(keys.iter().map(|key| family.get(key.as_ref()).cloned()).collect());
+            }
+        };
         let sorted = keys.is_sorted_by(|left, right| left.as_ref() <= right.as_ref());
-        let values = view.db.batched_multi_get_cf_opt(
-            view.family(family)?,
+        let values = db.batched_multi_get_cf_opt(
+            family_of(db, view.path, family)?,
             keys.iter().map(AsRef::as_ref),
             sorted,
             &view.options(),
@@ -94,7 +127,15 @@ pub trait Read {
             return Ok(());
         }
         let view = self.view();
-        let mut cursor = view.cursor(family, range)?;
+        let db = match &view.source {
+            Source::Files { db, .. } => db,
+            Source::Memory(families) => {
+                let mut entries = range_of(of_memory(families, view.path, family)?, range, order);
+                let _ = entries.try_for_each(|(key, value)| look(key, value));
+                return Ok(());
+            }
+        };
+        let mut cursor = view.cursor(db, family, range)?;
         match order {
             Order::Ascending => cursor.seek_to_first(),
             Order::Descending => cursor.seek_to_last(),
@@ -131,25 +172,26 @@ pub trait Read {
 }
 
 impl<'a> View<'a> {
-    fn family(&self, name: &'static str) -> Result<&'a ColumnFamily, StoreError> {
-        family_of(self.db, self.path, name)
-    }
-
     fn options(&self) -> ReadOptions {
         let mut options = ReadOptions::default();
-        if let Some(moment) = self.moment {
+        if let Source::Files { moment: Some(moment), .. } = self.source {
             options.set_snapshot(moment);
         }
         options
     }
 
-    fn cursor(&self, family: &'static str, range: &KeyRange) -> Result<DBRawIterator<'a>, StoreError> {
+    fn cursor(
+        &self,
+        db: &'a DB,
+        family: &'static str,
+        range: &KeyRange,
+    ) -> Result<DBRawIterator<'a>, StoreError> {
         let mut options = self.options();
         options.set_iterate_lower_bound(range.start.clone());
         if let Some(end) = &range.end {
             options.set_iterate_upper_bound(end.clone());
         }
-        Ok(self.db.raw_iterator_cf_opt(self.family(family)?, options))
+        Ok(db.raw_iterator_cf_opt(family_of(db, self.path, family)?, options))
     }
 
     fn fault(&self, family: &'static str, error: &rocksdb::Error) -> StoreError {
@@ -162,6 +204,17 @@ pub(crate) fn family_of<'a>(
     path: &Path,
     name: &'static str,
 ) -> Result<&'a ColumnFamily, StoreError> {
-    db.cf_handle(name)
-        .ok_or_else(|| StoreError::UnknownFamily { path: path.to_owned(), family: name.to_owned() })
+    db.cf_handle(name).ok_or_else(|| unknown(path, name))
+}
+
+fn of_memory<'a>(
+    families: &'a Families,
+    path: &Path,
+    name: &'static str,
+) -> Result<&'a BTreeMap<Bytes, Bytes>, StoreError> {
+    families.get(name).ok_or_else(|| unknown(path, name))
+}
+
+fn unknown(path: &Path, name: &str) -> StoreError {
+    StoreError::UnknownFamily { path: path.to_owned(), family: name.to_owned() }
 }

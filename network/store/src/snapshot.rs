@@ -7,11 +7,17 @@
 use std::fmt;
 use std::sync::Arc;
 
-use rocksdb::Snapshot as Moment;
 use self_cell::self_cell;
 
-use crate::read::{Read, View};
-use crate::store::Inner;
+use crate::memory::Families;
+use crate::read::{Read, Source, View};
+use crate::store::{Engine, Inner};
+
+/// One moment of what lies below a store.
+enum Moment<'a> {
+    Files(rocksdb::Snapshot<'a>),
+    Memory(Arc<Families>),
+}
 
 self_cell!(
     struct Held {
@@ -26,14 +32,22 @@ pub struct Snapshot(Held);
 
 impl Snapshot {
     pub(crate) fn of(inner: Arc<Inner>) -> Self {
-        Self(Held::new(inner, |inner| inner.db.snapshot()))
+        Self(Held::new(inner, |inner| match &inner.engine {
+            Engine::Files(db) => Moment::Files(db.snapshot()),
+            Engine::Memory(memory) => Moment::Memory(memory.moment()),
+        }))
     }
 }
 
 impl Read for Snapshot {
     fn view(&self) -> View<'_> {
         let inner = self.0.borrow_owner();
-        View { db: &inner.db, path: &inner.path, moment: Some(self.0.borrow_dependent()) }
+        let source = match (&inner.engine, self.0.borrow_dependent()) {
+            (Engine::Files(db), Moment::Files(moment)) => Source::Files { db, moment: Some(moment) },
+            (_, Moment::Memory(moment)) => Source::Memory(Arc::clone(moment)),
+            (Engine::Memory(memory), Moment::Files(_)) => Source::Memory(memory.moment()),
+        };
+        View { source, path: &inner.path }
     }
 }
 

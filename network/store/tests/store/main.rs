@@ -3,6 +3,7 @@
 
 mod blocks;
 mod damage;
+mod memory;
 mod model;
 mod opening;
 mod reading;
