@@ -131,7 +131,9 @@ impl Channel {
         if let Some(answer) = self.stopped() {
             return Err(answer);
         }
-        admit(envelope, &self.chain.bundle(), self.clocks.now_ms())
+        // A clock that is behind refuses nobody: a block is later than those before it.
+        let now_ms = self.clocks.now_ms().max(self.chain.last_header().timestamp_ms);
+        admit(envelope, &self.chain.bundle(), now_ms)
             .map_err(|rejection| (rejection.status(), rejection.to_string()))
     }
 

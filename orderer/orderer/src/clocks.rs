@@ -1,22 +1,31 @@
 //! The clocks of the consenters, as far as this node has heard them.
 //!
-//! A clock is kept as its distance from the own one, measured at the middle of a call and its answer. The median of all
-//! known clocks dates the blocks. One that was never heard is left out: a leader has heard a majority before it cuts.
+//! A clock is kept as what it said and when, by this process's steady time, taken to be the middle of a call and its answer.
+//! So where the own clock is set while the process runs, the others' stay as they are. The median of all known clocks dates
+//! the blocks. One that was never heard is left out: a leader has heard a majority before it cuts.
 //!
 //! Blocks are judged by the furthest that the own clock has been, since time on a ledger never falls: where all clocks were
 //! ahead for a while and were set right, the blocks that follow are still dated ahead, and are no forgery.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tokio::time::Instant;
 
 use crate::consenters::ConsenterKey;
 
+/// What a clock said, and when.
+#[derive(Clone, Copy)]
+struct Heard {
+    clock_ms: u64,
+    at: Instant,
+}
+
 /// The clocks of one channel's consenters.
-#[derive(Debug)]
 pub struct Clocks {
-    own: fn() -> u64,
-    offsets_ms: Mutex<BTreeMap<ConsenterKey, i64>>,
+    own: Box<dyn Fn() -> u64 + Send + Sync>,
+    heard: Mutex<BTreeMap<ConsenterKey, Heard>>,
     furthest: Mutex<Furthest>,
 }
 
@@ -42,9 +51,9 @@ pub fn system_clock_ms() -> u64 {
 
 impl Clocks {
     /// Only the own clock is known, and the date of the newest block, which a majority has let pass.
-    pub fn new(own: fn() -> u64, newest_ms: u64) -> Self {
+    pub fn new(own: impl Fn() -> u64 + Send + Sync + 'static, newest_ms: u64) -> Self {
         let furthest = Furthest { seen_ms: newest_ms, at: Instant::now() };
-        Self { own, offsets_ms: Mutex::default(), furthest: Mutex::new(furthest) }
+        Self { own: Box::new(own), heard: Mutex::default(), furthest: Mutex::new(furthest) }
     }
 
     /// The own clock.
@@ -59,31 +68,42 @@ impl Clocks {
         furthest.seen_ms
     }
 
-    /// Consenter `consenter` answered with its clock to a call that left at `sent_ms`, and the answer is here.
-    pub fn heard(&self, consenter: ConsenterKey, sent_ms: u64, clock_ms: u64) {
-        let now_ms = self.now_ms();
-        let middle_ms = sent_ms.saturating_add(now_ms.saturating_sub(sent_ms) / 2);
-        let offset_ms = i64::try_from(i128::from(clock_ms) - i128::from(middle_ms)).unwrap_or_default();
-        self.offsets_ms.lock().unwrap_or_else(PoisonError::into_inner).insert(consenter, offset_ms);
+    /// Consenter `consenter` answered with its clock to a call that left at `sent`, and the answer is here.
+    pub fn heard(&self, consenter: ConsenterKey, sent: Instant, clock_ms: u64) {
+        self.note(consenter, (sent, Instant::now()), clock_ms);
+    }
+
+    fn note(&self, consenter: ConsenterKey, (sent, received): (Instant, Instant), clock_ms: u64) {
+        let at = sent + received.saturating_duration_since(sent) / 2;
+        let heard = Heard { clock_ms, at };
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).insert(consenter, heard);
     }
 
     /// Forgets the clocks of all but these consenters.
     pub fn keep(&self, consenters: &[ConsenterKey]) {
-        let mut offsets = self.offsets_ms.lock().unwrap_or_else(PoisonError::into_inner);
-        offsets.retain(|key, _| consenters.contains(key));
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.retain(|key, _| consenters.contains(key));
     }
 
     /// All known clocks at this moment, the own one first.
     pub fn clocks_ms(&self) -> Vec<u64> {
-        let now_ms = self.now_ms();
-        let offsets = self.offsets_ms.lock().unwrap_or_else(PoisonError::into_inner);
-        let others = offsets.values().map(|offset_ms| now_ms.saturating_add_signed(*offset_ms));
-        std::iter::once(now_ms).chain(others).collect()
+        self.clocks_at(Instant::now())
+    }
+
+    fn clocks_at(&self, now: Instant) -> Vec<u64> {
+        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let others = heard.values().map(|heard| {
+            let since = now.saturating_duration_since(heard.at);
+            heard.clock_ms.saturating_add(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+        });
+        std::iter::once(self.now_ms()).chain(others).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
     use std::time::Duration;
 
     use protocol::Digest;
@@ -91,22 +111,39 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_is_kept_as_its_distance_from_the_own_one() {
+    fn a_clock_is_kept_as_what_it_said_in_the_middle_of_a_call() {
         let clocks = Clocks::new(|| 10_000, 0);
-        let rows: &[(u8, u64, u64, &[u64])] = &[
-            // consenter, sent at, its clock, clocks known
-            (1, 10_000, 10_000, &[10_000, 10_000]),
-            (1, 9_000, 9_500, &[10_000, 10_000]),
-            (2, 10_000, 70_000, &[10_000, 10_000, 70_000]),
-            (2, 10_000, 0, &[10_000, 10_000, 0]),
-            (2, 10_000, u64::MAX, &[10_000, 10_000, 10_000]),
+        let begin = Instant::now();
+        let after = |ms| begin + Duration::from_millis(ms);
+        let rows: &[(u8, u64, u64, u64, &[u64])] = &[
+            // consenter, sent at, its clock, received at and looked at, clocks known
+            (1, 0, 10_000, 0, &[10_000, 10_000]),
+            (1, 0, 9_500, 1_000, &[10_000, 10_000]),
+            (2, 1_000, 70_000, 1_000, &[10_000, 10_000, 70_000]),
+            (2, 1_000, 0, 1_000, &[10_000, 10_000, 0]),
+            (2, 1_000, u64::MAX, 1_000, &[10_000, 10_000, u64::MAX]),
+            (2, 1_000, 5_000, 3_000, &[10_000, 12_000, 6_000]),
         ];
-        for (consenter, sent_ms, clock_ms, verdict) in rows {
-            clocks.heard(Digest([*consenter; 32]), *sent_ms, *clock_ms);
-            assert_eq!(clocks.clocks_ms(), *verdict, "{consenter} says {clock_ms}");
+        for (consenter, sent, clock_ms, received, verdict) in rows {
+            clocks.note(Digest([*consenter; 32]), (after(*sent), after(*received)), *clock_ms);
+            assert_eq!(clocks.clocks_at(after(*received)), *verdict, "{consenter} says {clock_ms}");
         }
         clocks.keep(&[Digest([1; 32])]);
-        assert_eq!(clocks.clocks_ms(), [10_000, 10_000], "who is no consenter any more dates nothing");
+        let known = clocks.clocks_at(after(3_000));
+        assert_eq!(known, [10_000, 12_000], "who is no consenter any more dates nothing");
+    }
+
+    #[test]
+    fn an_own_clock_that_is_set_moves_no_other() {
+        let own = Arc::new(AtomicU64::new(10_000));
+        let read = Arc::clone(&own);
+        let clocks = Clocks::new(move || read.load(Ordering::Relaxed), 0);
+        let begin = Instant::now();
+        // An hour ahead while the answer is on its way, and again afterwards.
+        own.fetch_add(3_600_000, Ordering::Relaxed);
+        clocks.note(Digest([1; 32]), (begin, begin), 10_000);
+        own.fetch_add(3_600_000, Ordering::Relaxed);
+        assert_eq!(clocks.clocks_at(begin), [7_210_000, 10_000]);
     }
 
     #[test]

@@ -19,6 +19,7 @@ use openraft::{LogId, Vote};
 use protocol::{ChannelId, ConsensusReply, ConsensusRequest, RaftMessage, codec};
 use serde::de::DeserializeOwned;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::consensus::TERMS_AHEAD_MAX;
 use super::messages::{self, AppendAnswer, AppendMessage, SnapshotMessage, VoteAnswer, VoteMessage};
@@ -129,10 +130,10 @@ impl Way {
         let unknown = || CallError::Refused(format!("node {} is no consenter", self.target));
         let consenter = self.consenter.ok_or_else(unknown)?;
         let request = ConsensusRequest::Raft { channel: self.channel.clone(), target: self.target, message };
-        let sent_ms = self.clocks.now_ms();
+        let sent = Instant::now();
         match self.consenters.call(consenter, request, timeout).await? {
             ConsensusReply::Raft { clock_ms, reply } => {
-                self.clocks.heard(consenter, sent_ms, clock_ms);
+                self.clocks.heard(consenter, sent, clock_ms);
                 messages::decode(&reply).map_err(|error| CallError::Refused(error.to_string()))
             }
             ConsensusReply::Failed(reason) => Err(CallError::Refused(reason)),
