@@ -7,6 +7,7 @@ use ordering::CLOCK_AHEAD_MS_MAX;
 use protocol::{BlockNumber, ConsensusReply, ConsensusRequest};
 use tokio::sync::watch;
 
+use crate::blocking::blocking;
 use crate::chain::{Chain, TakeRefusal, Trusting};
 use crate::clocks::Clocks;
 use crate::consenters::{ConsenterKey, ConsenterNetwork};
@@ -105,7 +106,7 @@ impl CatchingUp {
         };
         let chain = Arc::clone(&self.chain);
         let stamped_max_ms = self.clocks.furthest_ms().saturating_add(CLOCK_AHEAD_MS_MAX);
-        let taking = tokio::task::spawn_blocking(move || {
+        let taking = blocking(move || {
             match chain.take(&blocks, trusting, stamped_max_ms) {
                 // The signatures are on their way.
                 Ok(_) | Err(TakeRefusal::Unsigned { .. }) => {}

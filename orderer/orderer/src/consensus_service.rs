@@ -11,6 +11,7 @@ use protocol::{BlockNumber, ChannelId, ConsensusReply, ConsensusRequest, Signatu
 use transport::services::consensus::Consensus;
 use transport::{Request, Response, Status};
 
+use crate::blocking::blocking;
 use crate::channel::Channel;
 use crate::channels::{Channels, caller_of};
 use crate::consenters::ConsenterKey;
@@ -57,7 +58,7 @@ impl ConsensusService {
 }
 
 /// Whether the configuration names it, or its log still votes.
-fn is_consenter(channel: &Channel, key: ConsenterKey) -> bool {
+pub fn is_consenter(channel: &Channel, key: ConsenterKey) -> bool {
     let has_vote = || {
         let voters = channel.backend.standing().map(|standing| standing.voters).unwrap_or_default();
         voters.iter().any(|(_, consenter)| *consenter == key)
@@ -69,40 +70,42 @@ impl Consensus for ConsensusService {
     async fn call(&self, request: Request<ConsensusRequest>) -> Result<Response<ConsensusReply>, Status> {
         let (metadata, extensions, message) = request.into_parts();
         let known = Request::from_parts(metadata, extensions, ());
-        let reply = match message {
-            ConsensusRequest::Raft { channel, target, message } => {
-                let (channel, from) = self.caller(&channel, &known)?;
-                match channel.backend.receive(target, from, message).await {
-                    Ok(reply) => ConsensusReply::Raft { clock_ms: channel.clocks.now_ms(), reply },
-                    Err(reason) => ConsensusReply::Failed(reason),
-                }
+        let (channel, from) = self.caller(channel_of(&message), &known)?;
+        Ok(Response::new(answer(channel, from, message).await))
+    }
+}
+
+fn channel_of(request: &ConsensusRequest) -> &ChannelId {
+    match request {
+        ConsensusRequest::Raft { channel, .. }
+        | ConsensusRequest::Share { channel, .. }
+        | ConsensusRequest::Shares { channel, .. }
+        | ConsensusRequest::Standing { channel }
+        | ConsensusRequest::Blocks { channel, .. }
+        | ConsensusRequest::Forward { channel, .. } => channel,
+    }
+}
+
+/// Answers the consenter with TLS key `from` for the channel that its request names.
+pub async fn answer(channel: Arc<Channel>, from: ConsenterKey, request: ConsensusRequest) -> ConsensusReply {
+    match request {
+        ConsensusRequest::Raft { target, message, .. } => {
+            match channel.backend.receive(target, from, message).await {
+                Ok(reply) => ConsensusReply::Raft { clock_ms: channel.clocks.now_ms(), reply },
+                Err(reason) => ConsensusReply::Failed(reason),
             }
-            ConsensusRequest::Share { channel, shares } => {
-                let (channel, from) = self.caller(&channel, &known)?;
-                take_shares(channel, from, shares).await
-            }
-            ConsensusRequest::Shares { channel, from } => {
-                let (channel, _) = self.caller(&channel, &known)?;
-                give_shares(channel, from).await
-            }
-            ConsensusRequest::Standing { channel } => {
-                let (channel, _) = self.caller(&channel, &known)?;
-                let standing = channel.backend.standing();
-                standing.map_or_else(
-                    || ConsensusReply::Failed("consensus does not run here".to_owned()),
-                    ConsensusReply::Standing,
-                )
-            }
-            ConsensusRequest::Blocks { channel, from } => {
-                let (channel, _) = self.caller(&channel, &known)?;
-                give_blocks(channel, from).await
-            }
-            ConsensusRequest::Forward { channel, envelopes } => {
-                let (channel, _) = self.caller(&channel, &known)?;
-                order(channel, envelopes).await
-            }
-        };
-        Ok(Response::new(reply))
+        }
+        ConsensusRequest::Share { shares, .. } => take_shares(channel, from, shares).await,
+        ConsensusRequest::Shares { from, .. } => give_shares(channel, from).await,
+        ConsensusRequest::Standing { .. } => {
+            let standing = channel.backend.standing();
+            standing.map_or_else(
+                || ConsensusReply::Failed("consensus does not run here".to_owned()),
+                ConsensusReply::Standing,
+            )
+        }
+        ConsensusRequest::Blocks { from, .. } => give_blocks(channel, from).await,
+        ConsensusRequest::Forward { envelopes, .. } => order(channel, envelopes).await,
     }
 }
 
@@ -112,7 +115,7 @@ async fn take_shares(
     mut shares: Vec<SignatureShare>,
 ) -> ConsensusReply {
     shares.truncate(SHARES_MAX);
-    let added = tokio::task::spawn_blocking(move || channel.chain.add_shares(from, shares)).await;
+    let added = blocking(move || channel.chain.add_shares(from, shares)).await;
     match added {
         Ok(Ok(_)) => ConsensusReply::Shares(Vec::new()),
         Ok(Err(error)) => failed(&error),
@@ -121,7 +124,7 @@ async fn take_shares(
 }
 
 async fn give_shares(channel: Arc<Channel>, from: BlockNumber) -> ConsensusReply {
-    let given = tokio::task::spawn_blocking(move || channel.chain.own_shares(from, SHARES_MAX)).await;
+    let given = blocking(move || channel.chain.own_shares(from, SHARES_MAX)).await;
     match given {
         Ok(Ok(shares)) => ConsensusReply::Shares(shares),
         Ok(Err(error)) => failed(&error),
@@ -131,7 +134,7 @@ async fn give_shares(channel: Arc<Channel>, from: BlockNumber) -> ConsensusReply
 
 async fn give_blocks(channel: Arc<Channel>, from: BlockNumber) -> ConsensusReply {
     let read = move || channel.chain.blocks_from(from, BLOCKS_MAX, BLOCKS_BYTES_MAX);
-    match tokio::task::spawn_blocking(read).await {
+    match blocking(read).await {
         Ok(Ok(blocks)) => ConsensusReply::Blocks(blocks),
         Ok(Err(error)) => failed(&error),
         Err(error) => failed(&error),

@@ -8,11 +8,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use protocol::{ConsensusReply, ConsensusRequest, Consenter, Digest, Endpoint};
+use tokio::time::Instant;
 use transport::services::consensus::ConsensusClient;
 use transport::{Code, ConnectionGate, PeerCertificate, Request, TlsClient, TlsIdentity, TrustRoots};
 

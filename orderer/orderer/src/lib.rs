@@ -2,9 +2,10 @@
 //!
 //! Everything that decides is in crate `ordering`; here are the disk (`chain`), consensus (`raft`) and the services
 //! around them. One task leads, one shares signatures, one forwards; the rest answers requests. `main.rs` is the orderer as
-//! released. Nothing but [`run`] is for other crates.
+//! released. Nothing but [`run`] is for other crates, and [`simulated`] for the simulation of `tests/simulation`.
 
 mod backend;
+mod blocking;
 mod broadcast;
 mod catching_up;
 mod chain;
@@ -23,6 +24,7 @@ mod quorum;
 mod raft;
 mod seek;
 mod sharing;
+pub mod simulated;
 mod start;
 mod trusting;
 

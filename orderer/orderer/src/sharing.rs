@@ -12,6 +12,7 @@ use protocol::{BlockNumber, ConsensusReply, ConsensusRequest, SignatureShare};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use crate::blocking::blocking;
 use crate::chain::Chain;
 use crate::clocks::Clocks;
 use crate::consensus_service::SHARES_MAX;
@@ -131,7 +132,7 @@ async fn ask(chain: Arc<Chain>, consenters: Arc<dyn ConsenterNetwork>, consenter
 
 async fn take(chain: &Arc<Chain>, consenter: ConsenterKey, shares: Vec<SignatureShare>) -> usize {
     let chain = Arc::clone(chain);
-    let added = tokio::task::spawn_blocking(move || chain.add_shares(consenter, shares)).await;
+    let added = blocking(move || chain.add_shares(consenter, shares)).await;
     match added {
         Ok(Ok(count)) => count,
         Ok(Err(error)) => {

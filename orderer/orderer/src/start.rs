@@ -142,7 +142,8 @@ pub async fn recover(
     Ok(raft::recover(chain, unconfirmed).await?)
 }
 
-type OwnShares = mpsc::Receiver<protocol::SignatureShare>;
+/// Own signatures as a chain makes them.
+pub type OwnShares = mpsc::Receiver<protocol::SignatureShare>;
 
 /// Opens the ledger of every channel. A ledger without a genesis block is none that may be forgotten: this node counts in
 /// its channel's majority.
@@ -194,11 +195,43 @@ async fn begin(
     tasks: &mut JoinSet<()>,
     (ends, losing): (&watch::Receiver<bool>, &mpsc::Sender<String>),
 ) -> anyhow::Result<Arc<Channel>> {
-    let clocks = Arc::new(Clocks::new(system_clock_ms, chain.last_header().timestamp_ms));
     let bundle = chain.bundle();
     let named = &bundle.config().orderer.consenters;
-    let consenters: Arc<dyn ConsenterNetwork> =
-        Arc::new(TlsConsenters::new(named, &settings.tls, &settings.roots));
+    let surroundings = Surroundings {
+        consenters: Arc::new(TlsConsenters::new(named, &settings.tls, &settings.roots)),
+        clocks: Arc::new(Clocks::new(system_clock_ms, chain.last_header().timestamp_ms)),
+        own: settings.tls.spki(),
+        first: first_consenters(settings, chain.channel()),
+        begins,
+    };
+    begin_among((chain, own_shares), surroundings, tasks, (ends, losing)).await
+}
+
+/// What a channel meets on this node, or in a simulation.
+pub struct Surroundings {
+    /// The way to the other consenters.
+    pub consenters: Arc<dyn ConsenterNetwork>,
+    /// The consenters' clocks.
+    pub clocks: Arc<Clocks>,
+    /// This consenter.
+    pub own: ConsenterKey,
+    /// The consenters of the channel's first configuration, by number.
+    pub first: Vec<ConsenterKey>,
+    /// Whether a channel without a log begins.
+    pub begins: bool,
+}
+
+/// The same in any surroundings.
+///
+/// # Errors
+/// Consensus that does not start.
+pub async fn begin_among(
+    (chain, own_shares): (Arc<Chain>, OwnShares),
+    surroundings: Surroundings,
+    tasks: &mut JoinSet<()>,
+    (ends, losing): (&watch::Receiver<bool>, &mpsc::Sender<String>),
+) -> anyhow::Result<Arc<Channel>> {
+    let Surroundings { consenters, clocks, own, first, begins } = surroundings;
     let sharing = Sharing {
         chain: Arc::clone(&chain),
         consenters: Arc::clone(&consenters),
@@ -217,8 +250,8 @@ async fn begin(
         chain: Arc::clone(&chain),
         consenters: Arc::clone(&consenters),
         clocks: Arc::clone(&clocks),
-        own: settings.tls.spki(),
-        first: first_consenters(settings, chain.channel()),
+        own,
+        first,
         begins,
         targets,
     });

@@ -11,6 +11,7 @@ use protocol::{Block, BlockHeader, BlockNumber};
 
 use super::{Leader, Verdict};
 use crate::backend::ProposeError;
+use crate::blocking::blocking;
 use crate::chain::Applied;
 use crate::proposing::{Item, Prepared, prepare};
 
@@ -216,7 +217,7 @@ async fn sealed(mut block: Block) -> Option<Block> {
     let mut first = 0_u64;
     loop {
         let (step, last) = (Arc::clone(&seal), first.checked_add(NONCES_A_STEP)?);
-        let found = tokio::task::spawn_blocking(move || step.find(first..last)).await;
+        let found = blocking(move || step.find(first..last)).await;
         if let Some(nonce) = found.ok()? {
             block.header.proof.nonce = nonce;
             return Some(block);

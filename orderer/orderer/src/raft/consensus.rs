@@ -5,7 +5,7 @@
 //! fetched first.
 
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -18,6 +18,7 @@ use protocol::{BlockHeader, BlockNumber, LogState, RaftMessage, Standing, codec}
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::log_store::{Flusher, LogStore};
 use super::messages::{self, AppendAnswer, AppendMessage, SnapshotMessage, VoteAnswer, VoteMessage};

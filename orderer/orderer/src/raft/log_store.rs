@@ -20,9 +20,10 @@ use protocol::limits::NODE_MESSAGE_BYTES_MAX;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use store::{Batch, Durability, FamilyKind, FamilySpec, KeyRange, Order, Read, Store};
+use tokio::sync::mpsc;
 
 use super::record::{EntryRecord, LogPlace, VERSION, VoteRecord, decode_entry};
-use super::{NodeId, RaftTypes, StorageFault};
+use super::{NodeId, RaftTypes, StorageFault, runtime};
 
 /// The log: index -> entry.
 pub const LOG: &str = "raft_log";
@@ -50,18 +51,44 @@ type Fault = StorageIOError<NodeId>;
 /// while the process ends would meet it torn down.
 pub struct Flusher {
     /// Taken when the log is dropped.
-    flushes: Option<SyncSender<LogFlushed<RaftTypes>>>,
+    flushes: Option<Flushes>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// The way to whoever waits for the disk.
+enum Flushes {
+    Thread(SyncSender<LogFlushed<RaftTypes>>),
+    /// In a simulation, whose disk takes simulated time.
+    Task(mpsc::Sender<LogFlushed<RaftTypes>>),
 }
 
 impl Flusher {
     /// Hands an append to the thread; gives it back where too many wait already.
     fn refused(&self, callback: LogFlushed<RaftTypes>) -> Option<LogFlushed<RaftTypes>> {
-        let Some(flushes) = &self.flushes else { return Some(callback) };
-        match flushes.try_send(callback) {
-            Ok(()) => None,
-            Err(TrySendError::Full(callback) | TrySendError::Disconnected(callback)) => Some(callback),
+        match &self.flushes {
+            None => Some(callback),
+            Some(Flushes::Thread(flushes)) => match flushes.try_send(callback) {
+                Ok(()) => None,
+                Err(TrySendError::Full(callback) | TrySendError::Disconnected(callback)) => Some(callback),
+            },
+            Some(Flushes::Task(flushes)) => match flushes.try_send(callback) {
+                Ok(()) => None,
+                Err(error) => Some(error.into_inner()),
+            },
         }
+    }
+
+    fn start(store: &Store) -> io::Result<Self> {
+        let disk = store.clone();
+        if store.simulated_wait().is_some() {
+            let (flushes, waiting) = mpsc::channel(FLUSHES_MAX);
+            tokio::spawn(flush_in_simulated_time(disk, waiting));
+            return Ok(Self { flushes: Some(Flushes::Task(flushes)), thread: None });
+        }
+        let (flushes, waiting) = sync_channel(FLUSHES_MAX);
+        let body = move || flush_all(&disk, &waiting);
+        let thread = std::thread::Builder::new().name("raft-log".to_owned()).spawn(body)?;
+        Ok(Self { flushes: Some(Flushes::Thread(flushes)), thread: Some(thread) })
     }
 }
 
@@ -95,12 +122,8 @@ impl LogStore {
     /// # Errors
     /// The system's, where it starts no thread.
     pub fn new(store: Store) -> io::Result<Self> {
-        let (flushes, waiting) = sync_channel(FLUSHES_MAX);
-        let disk = store.clone();
-        let body = move || flush_all(&disk, &waiting);
-        let thread = std::thread::Builder::new().name("raft-log".to_owned()).spawn(body)?;
-        let flusher = Flusher { flushes: Some(flushes), thread: Some(thread) };
-        Ok(Self { store, flusher: Arc::new(flusher) })
+        let flusher = Arc::new(Flusher::start(&store)?);
+        Ok(Self { store, flusher })
     }
 
     /// The id of this log; drawn at random, and on the disk before it is returned, where the log is new. A log of before ids
@@ -186,7 +209,7 @@ impl LogStore {
 
 /// An id that no other log has, as far as chance goes, and that is no number of a consenter.
 fn drawn() -> Result<NodeId, AnyError> {
-    let random = getrandom::u64().map_err(|error| AnyError::error(error.to_string()))?;
+    let random = runtime::drawn().map_err(|error| AnyError::error(error.to_string()))?;
     Ok(random | (1 << 63))
 }
 
@@ -195,11 +218,24 @@ fn flush_all(store: &Store, waiting: &Receiver<LogFlushed<RaftTypes>>) {
     while let Ok(first) = waiting.recv() {
         let mut flushed = vec![first];
         flushed.extend(waiting.try_iter());
-        let result = flush(store);
-        for callback in flushed {
-            let answer = result.clone().map_err(io::Error::other);
-            callback.log_io_completed(answer);
-        }
+        flush_for(store, flushed);
+    }
+}
+
+/// The same where the disk is simulated.
+async fn flush_in_simulated_time(store: Store, mut waiting: mpsc::Receiver<LogFlushed<RaftTypes>>) {
+    let mut flushed = Vec::new();
+    while waiting.recv_many(&mut flushed, FLUSHES_MAX).await > 0 {
+        tokio::time::sleep(store.simulated_wait().unwrap_or_default()).await;
+        flush_for(&store, std::mem::take(&mut flushed));
+    }
+}
+
+fn flush_for(store: &Store, callbacks: Vec<LogFlushed<RaftTypes>>) {
+    let result = flush(store);
+    for callback in callbacks {
+        let answer = result.clone().map_err(io::Error::other);
+        callback.log_io_completed(answer);
     }
 }
 
@@ -235,7 +271,7 @@ fn read_fault<E: std::error::Error + 'static>(error: E) -> Fault {
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
 ) -> Result<T, StorageFault> {
-    match tokio::task::spawn_blocking(work).await {
+    match crate::blocking::blocking(work).await {
         Ok(result) => result.map_err(Into::into),
         Err(error) => Err(StorageIOError::write(AnyError::new(&error)).into()),
     }

@@ -12,6 +12,7 @@ mod messages;
 mod network;
 mod record;
 mod recovery;
+mod runtime;
 mod state_machine;
 
 #[cfg(test)]
@@ -27,6 +28,7 @@ pub use log_store::LOG_FAMILIES;
 #[cfg(test)]
 use log_store::LogStore;
 pub use recovery::{Recovered, Unconfirmed, recover};
+pub use runtime::seed;
 
 use std::fmt;
 use std::io::Cursor;
@@ -91,7 +93,7 @@ openraft::declare_raft_types!(
         Node = Node,
         Entry = openraft::Entry<RaftTypes>,
         SnapshotData = Cursor<Vec<u8>>,
-        AsyncRuntime = openraft::TokioRuntime,
+        AsyncRuntime = runtime::Runtime,
         Responder = openraft::impls::OneshotResponder<RaftTypes>,
 );
 

@@ -1,14 +1,16 @@
 //! openraft's own suite over our log store and state machine, and what it does not ask.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use openraft::storage::{RaftLogStorage, RaftLogStorageExt, RaftStateMachine};
 use openraft::testing::{StoreBuilder, Suite, log_id};
 use openraft::{Entry, EntryPayload, RaftLogReader, Vote};
-use store::{Store, StoreOptions};
+use store::{Batch, Durability, MemoryDisk, Store, StoreOptions};
 use tempfile::TempDir;
 
+use super::record::EntryRecord;
 use super::state_machine::StateMachine;
 use super::*;
 use crate::chain::tests::{Place, next_block, place, reopen};
@@ -42,6 +44,51 @@ impl StoreBuilder<RaftTypes, LogStore, StateMachine, TempDir> for Builder {
 #[test]
 fn the_librarys_suite_passes() {
     Suite::test_all(Builder { world: World::new(&[7050, 7051, 7052]) }).expect("the suite passes");
+}
+
+/// The same over disks in memory, on which simulations run.
+struct InMemory {
+    world: World,
+}
+
+impl StoreBuilder<RaftTypes, LogStore, StateMachine, MemoryDisk> for InMemory {
+    async fn build(&self) -> Result<(MemoryDisk, LogStore, StateMachine), StorageFault> {
+        let disk = MemoryDisk::new(|| Duration::from_micros(10));
+        let chain = reopen(&self.world, Store::in_memory(&disk, &families()));
+        let log = LogStore::new(chain.store().clone()).expect("a task");
+        Ok((disk, log, StateMachine::open(chain).expect("a state machine")))
+    }
+}
+
+#[test]
+fn the_librarys_suite_passes_in_memory() {
+    Suite::test_all(InMemory { world: World::new(&[7050, 7051, 7052]) }).expect("the suite passes");
+}
+
+#[tokio::test]
+async fn a_crash_takes_entries_that_were_not_acknowledged_and_no_vote() {
+    let vote = Vote::new_committed(7, 3);
+    for (kept, last) in [(0, 4), (1, 5), (9, 6)] {
+        let disk = MemoryDisk::new(|| Duration::from_secs(3_600));
+        let mut log = LogStore::new(Store::in_memory(&disk, &families())).expect("a task");
+        let written = |index| {
+            let store = Store::in_memory(&disk, &families());
+            let mut batch = Batch::new();
+            let record = EntryRecord::from(&entry(index, 10));
+            batch.put(super::log_store::LOG, index.to_be_bytes().to_vec(), protocol::codec::encode(&record));
+            store.write(&batch, Durability::Unsynced).expect("written");
+        };
+        (1..=4).for_each(written);
+        log.save_vote(&vote).await.expect("saved, and with it what was written before");
+        (5..=6).for_each(written);
+        assert_eq!(disk.unsynced(), 2);
+        disk.crash(kept);
+        assert!(log.save_vote(&Vote::new(8, 1)).await.is_err(), "a process of before writes no more");
+        let mut log = LogStore::new(Store::in_memory(&disk, &families())).expect("a task");
+        assert_eq!(log.read_vote().await.expect("read"), Some(vote), "{kept} kept");
+        let state = log.get_log_state().await.expect("read");
+        assert_eq!(state.last_log_id, Some(log_id(1, 1, last)), "{kept} kept");
+    }
 }
 
 fn entry(index: u64, bytes: usize) -> Entry<RaftTypes> {
