@@ -8,7 +8,7 @@ use crate::workspace::Workspace;
 const RULE: &str = "owners";
 
 /// Packages and the crates that may name them.
-pub(crate) const OWNERS: [(&str, &[&str]); 29] = [
+pub(crate) const OWNERS: [(&str, &[&str]); 31] = [
     ("actix", &["host"]),
     ("actix-web", &["web"]),
     ("age", &["ipfs"]),
@@ -25,6 +25,7 @@ pub(crate) const OWNERS: [(&str, &[&str]); 29] = [
     ("image_hasher", &["imaging"]),
     ("ipld-dagpb", &["offchain"]),
     ("libc", &["gateway"]),
+    ("mad-turmoil", &["simulation"]),
     ("multihash", &["offchain"]),
     ("openraft", &["orderer"]),
     ("prometheus", &["node"]),
@@ -37,6 +38,7 @@ pub(crate) const OWNERS: [(&str, &[&str]); 29] = [
     ("tokio-rustls", &["transport"]),
     ("tonic", &["transport"]),
     ("tonic-prost", &["transport"]),
+    ("turmoil", &["simulation"]),
     ("x509-parser", &["msp"]),
 ];
 
