@@ -92,17 +92,16 @@ fn text(windows: &[(Instant, Instant)], samples: &[Sample]) -> String {
     for (name, (from, to)) in ["healthy", "one late", "healthy again"].iter().zip(windows) {
         let within: Vec<&Sample> =
             samples.iter().filter(|sample| (from..=to).contains(&&sample.ended_at)).collect();
-        let done: Vec<Duration> = within
-            .iter()
-            .filter(|sample| sample.outcome == Outcome::Done)
-            .map(|sample| sample.total)
-            .collect();
+        let done: Vec<&&Sample> = within.iter().filter(|sample| sample.outcome == Outcome::Done).collect();
         let (count, failed) = (done.len(), within.len() - done.len());
         let rate = count as f64 / (*to - *from).as_secs_f64();
-        let times = Percentiles::of(done);
+        let times =
+            |of: fn(&Sample) -> Duration| Percentiles::of(done.iter().map(|sample| of(sample)).collect());
+        let (total, endorse) = (times(|sample| sample.total), times(|sample| sample.endorse));
+        let (order, commit) = (times(|sample| sample.order), times(|sample| sample.commit));
         text += &format!(
-            "{name:<14} {rate:6.0}/s, p50 {:.1} ms, p99 {:.1} ms, {failed} not valid\n",
-            times.p50_ms, times.p99_ms
+            "{name:<14} {rate:6.0}/s, p50 {:.1} ms, p95 {:.1} ms (endorse {:.1}, order {:.1}, verdict {:.1}), {failed} not valid\n",
+            total.p50_ms, total.p95_ms, endorse.p95_ms, order.p95_ms, commit.p95_ms
         );
         rates.push(rate);
     }
@@ -132,7 +131,7 @@ mod tests {
             [1, 2, 3, 4, 15, 21, 22, 23, 41, 42].map(|second| sample(second, Outcome::Done)).to_vec();
         samples.push(sample(25, Outcome::Failed("gone".to_owned())));
         let text = text(&windows, &samples);
-        assert!(text.contains("one late            0/s, p50 0.0 ms, p99 0.0 ms, 1 not valid"), "{text}");
+        assert!(text.contains("one late            0/s, p50 0.0 ms, p95 0.0 ms (endorse 0.0, order 0.0, verdict 0.0), 1 not valid"), "{text}");
         assert!(text.contains("100.0 % of the healthy one (aim 90 %)"), "{text}");
     }
 }
