@@ -31,7 +31,7 @@ async fn started(folder: &TempDir) -> (RaftConsensus, Vec<ConsenterKey>) {
     let parts = RaftParts {
         chain,
         consenters: Arc::new(Answering { others: keys[1..].to_vec(), answers: Box::new(away) }),
-        clocks: Arc::new(Clocks::new(|| NOW_MS)),
+        clocks: Arc::new(Clocks::new(|| NOW_MS, 0)),
         own: keys[0],
         first: keys.clone(),
         begins: false,
@@ -131,7 +131,7 @@ async fn an_answer_of_a_term_from_far_ahead_is_none() {
     let mut network = Network {
         channel: ChannelId::new("reports").expect("valid"),
         consenters: Arc::new(Answering { others: Vec::new(), answers: Box::new(lie) }),
-        clocks: Arc::new(Clocks::new(|| 0)),
+        clocks: Arc::new(Clocks::new(|| 0, 0)),
         owners: Owners { first: Arc::new(Vec::new()) },
     };
     let mut peer = network.new_client(FOREIGN, &Node::of(Digest([2; 32]))).await;
