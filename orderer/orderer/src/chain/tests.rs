@@ -319,10 +319,12 @@ fn a_block_that_nobody_vouches_for_is_signed_when_the_channel_has_begun_with_it(
     let source = reopen(&world, open(&other));
     let block = next_block(&source, vec![world.envelope(0, 1)]);
     let bytes = Bytes::from(block.to_bytes());
-    let refused = chain.take(&[bytes.clone()], Trusting::Majority, u64::MAX).expect_err("unsigned");
-    assert!(matches!(refused, TakeRefusal::Unsigned { signed: 0, needed: 2, .. }), "{refused}");
     let refused =
-        chain.take(&[bytes.clone()], Trusting::Any, block.header.timestamp_ms - 1).expect_err("ahead");
+        chain.take(std::slice::from_ref(&bytes), Trusting::Majority, u64::MAX).expect_err("unsigned");
+    assert!(matches!(refused, TakeRefusal::Unsigned { signed: 0, needed: 2, .. }), "{refused}");
+    let refused = chain
+        .take(std::slice::from_ref(&bytes), Trusting::Any, block.header.timestamp_ms - 1)
+        .expect_err("ahead");
     assert!(refused.to_string().contains("too far ahead of this consenter's clock"), "{refused}");
 
     assert_eq!(chain.take(&[bytes], Trusting::Any, block.header.timestamp_ms).expect("taken"), 1);
