@@ -294,7 +294,8 @@ async fn an_organisation_that_sends_without_end_is_told_so_and_delays_another_by
     assert_eq!((ordered, told), (room, 3_000 - room));
 }
 
-#[tokio::test]
+// On a runtime of one thread the search would run in place.
+#[tokio::test(flavor = "multi_thread")]
 async fn lost_leadership_ends_the_search_for_a_proof_of_work() {
     use crate::chain::tests::sealed_place;
     // Of this difficulty a search takes many seconds, and there are no blocks to hang.

@@ -66,7 +66,8 @@ async fn a_repetition_waits_for_the_message_that_is_on_its_way() {
     let answer = peer.append_entries(request(1..3), option()).await.expect("answered");
     assert_eq!(answer, AppendEntriesResponse::Success);
     assert_eq!(*slow.calls.lock().expect("unpoisoned"), [2, 0], "the entries were sent once");
-    assert_eq!(clocks.clocks_ms(), [0, 5], "the answer's clock is kept");
+    // It goes on from what it said.
+    assert!(matches!(clocks.clocks_ms()[..], [0, (5..)]), "the answer's clock is kept");
 
     slow.answers.notify_one();
     peer.append_entries(request(3..4), option()).await.expect("other entries are sent");
